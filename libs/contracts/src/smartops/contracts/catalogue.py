@@ -1,0 +1,253 @@
+"""Who says what, and who reacts: every event and command with its deciding service and handlers.
+
+The provisioner's filters, the users' permissions and the append's categories are all derived from
+this page, so they cannot disagree with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from smartops.contracts import commands as c
+from smartops.contracts import events as e
+from smartops.contracts.wire import CommandData, EventData
+
+__all__ = [
+    "AUDIT",
+    "COMMANDS",
+    "EVENTS",
+    "GATEWAY",
+    "HANDLERS",
+    "PLANNER",
+    "POLICY",
+    "RUNNER",
+    "SERVICES",
+    "CommandSpec",
+    "EventSpec",
+    "HandlerSpec",
+    "categories_of",
+    "families",
+    "handler",
+    "newest",
+    "topics_of",
+]
+
+PLANNER = "planner"
+POLICY = "policy"
+RUNNER = "runner"
+GATEWAY = "tool_gateway"
+AUDIT = "audit"
+
+SERVICES = (PLANNER, POLICY, RUNNER, GATEWAY, AUDIT)
+"""In the order in which work meets them."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventSpec:
+    """An event and the services that may say it, each in its own category of streams."""
+
+    data: type[EventData]
+    decided_by: Mapping[str, str]
+    """Service to stream category; empty for events that exist on the bus only."""
+    said_by: tuple[str, ...] = ()
+    """Publishers of bus-only events."""
+    published: bool = True
+    """False for notes that only their own service and audit read from the log."""
+
+    @property
+    def publishers(self) -> tuple[str, ...]:
+        """The services that publish it."""
+        return (tuple(self.decided_by) or self.said_by) if self.published else ()
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSpec:
+    """A command and the one service that decides it."""
+
+    data: type[CommandData]
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerSpec:
+    """A reaction of a service: one durable consumer, one inbox, one low-water mark."""
+
+    name: str
+    """`service.reaction`; the durable is the same with a dash."""
+    service: str
+    events: tuple[type[EventData], ...] = ()
+    commands: tuple[type[CommandData], ...] = ()
+    party: str | None = None
+    """For tool calls: only those of this requester."""
+    concurrency: int = 64
+    """Messages in work at once."""
+    topics: tuple[str, ...] = field(init=False, default=())
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "topics", tuple(event.type_key() for event in self.events))
+
+    @property
+    def durable(self) -> str:
+        """The JetStream consumer's name."""
+        return self.name.replace(".", "-")
+
+
+def _said(category: str, service: str, *events: type[EventData]) -> Iterable[EventSpec]:
+    return (EventSpec(event, MappingProxyType({service: category})) for event in events)
+
+
+_ALL = (
+    *_said(
+        "task",
+        PLANNER,
+        e.TaskSubmitted,
+        e.TaskSpecified,
+        e.TaskEvidenceAttached,
+        e.TaskPlanned,
+    ),
+    EventSpec(e.TaskFailed, MappingProxyType({PLANNER: "task", RUNNER: "run"})),
+    EventSpec(e.ToolCallRequested, MappingProxyType({PLANNER: "task", RUNNER: "run"})),
+    *_said(
+        "gate",
+        POLICY,
+        e.TaskPlanValidated,
+        e.TaskPlanRefused,
+        e.TaskApprovalRequired,
+        e.TaskApprovalRecorded,
+        e.TaskApprovalGranted,
+        e.TaskApprovalRejected,
+        e.TaskApprovalExpired,
+        e.TaskGrantRevoked,
+        e.TaskCancelRequested,
+        e.TaskHalted,
+    ),
+    EventSpec(e.TaskCancelled, MappingProxyType({POLICY: "gate", RUNNER: "run"})),
+    *_said("actor", POLICY, e.ActorMapped),
+    *_said("bundle", POLICY, e.PolicyBundleActivated),
+    *_said("autonomy", POLICY, e.AutonomyChanged),
+    *_said(
+        "run",
+        RUNNER,
+        e.TaskStarted,
+        e.TaskPhaseStarted,
+        e.TaskHealthChecked,
+        e.TaskPhaseCompleted,
+        e.TaskPauseRequested,
+        e.TaskPaused,
+        e.TaskResumed,
+        e.TaskRollbackStarted,
+        e.TaskRolledBack,
+        e.TaskCompleted,
+        e.TaskEscalated,
+    ),
+    *(
+        EventSpec(data, MappingProxyType({RUNNER: category}), published=False)
+        for data, category in (
+            (e.TaskStepSettled, "run"),
+            (e.TargetClaimed, "target"),
+            (e.TargetReleased, "target"),
+        )
+    ),
+    *_said(
+        "call",
+        GATEWAY,
+        e.ToolCallDenied,
+        e.ToolCallDispatched,
+        e.ToolCallCompleted,
+        e.ToolCallFailed,
+        e.ToolCallUncertain,
+        e.ToolCallSettled,
+    ),
+    *_said("tool", GATEWAY, e.ToolRegistered),
+    EventSpec(
+        e.CommandRefused,
+        MappingProxyType({PLANNER: "cmd", POLICY: "cmd", RUNNER: "cmd", GATEWAY: "cmd"}),
+    ),
+    EventSpec(e.AuditAppended, MappingProxyType({}), (AUDIT,)),
+)
+
+EVENTS: Mapping[str, EventSpec] = MappingProxyType({spec.data.type_key(): spec for spec in _ALL})
+"""Every version of every event, by `name.vN`."""
+
+COMMANDS: Mapping[str, CommandSpec] = MappingProxyType(
+    {
+        data.type_key(): CommandSpec(data, service)
+        for service, members in (
+            (PLANNER, (c.IntentSubmit,)),
+            (POLICY, (c.ApprovalDecide, c.TaskCancel, c.GrantRevoke, c.RunHalt)),
+            (RUNNER, (c.RunPause, c.RunResume)),
+        )
+        for data in members
+    }
+)
+"""Every command, by `name.vN`."""
+
+_OUTCOMES = (
+    e.ToolCallDenied,
+    e.ToolCallCompleted,
+    e.ToolCallFailed,
+    e.ToolCallUncertain,
+    e.ToolCallSettled,
+)
+
+HANDLERS: tuple[HandlerSpec, ...] = (
+    HandlerSpec("planner.intents", PLANNER, commands=(c.IntentSubmit,)),
+    HandlerSpec("planner.evidence", PLANNER, events=_OUTCOMES, party=PLANNER),
+    HandlerSpec("policy.plans", POLICY, events=(e.TaskPlanned,)),
+    HandlerSpec("policy.decisions", POLICY, commands=(c.ApprovalDecide,)),
+    HandlerSpec("policy.controls", POLICY, commands=(c.TaskCancel, c.GrantRevoke, c.RunHalt)),
+    HandlerSpec("runner.grants", RUNNER, events=(e.TaskApprovalGranted,)),
+    HandlerSpec("runner.calls", RUNNER, events=_OUTCOMES, party=RUNNER),
+    HandlerSpec(
+        "runner.gate",
+        RUNNER,
+        events=(e.TaskGrantRevoked, e.TaskCancelRequested, e.TaskHalted),
+    ),
+    HandlerSpec("runner.controls", RUNNER, commands=(c.RunPause, c.RunResume)),
+    HandlerSpec("tool_gateway.calls", GATEWAY, events=(e.ToolCallRequested,), concurrency=128),
+)
+"""Every reaction to a message. Timers and sweeps name the same handlers."""
+
+
+def handler(name: str) -> HandlerSpec:
+    """The handler called `name`.
+
+    Raises:
+        KeyError: there is none.
+    """
+    for spec in HANDLERS:
+        if spec.name == name:
+            return spec
+    raise KeyError(name)
+
+
+_NEWEST = {
+    spec.data.topic: spec.data
+    for spec in sorted(EVENTS.values(), key=lambda s: s.data.schema_version)
+}
+
+
+def newest(model: type[EventData]) -> type[EventData]:
+    """The newest version of an event."""
+    return _NEWEST[model.topic]
+
+
+def topics_of(service: str) -> tuple[str, ...]:
+    """The topics (without version) that a service publishes."""
+    return tuple(
+        sorted({spec.data.topic for spec in EVENTS.values() if service in spec.publishers})
+    )
+
+
+def categories_of(service: str) -> tuple[str, ...]:
+    """The stream categories that a service may append to."""
+    return tuple(
+        sorted({spec.decided_by[service] for spec in EVENTS.values() if service in spec.decided_by})
+    )
+
+
+def families() -> tuple[str, ...]:
+    """The first tokens of all topics."""
+    return tuple(sorted({spec.data.topic.partition(".")[0] for spec in EVENTS.values()}))

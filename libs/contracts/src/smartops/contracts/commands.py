@@ -1,0 +1,129 @@
+"""Every command. Imperative, because it may be refused.
+
+Who commands, and for which tenant, stands in the subject; no payload repeats it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import Field
+from smartops.contracts.wire import (
+    CommandData,
+    Digest,
+    Environment,
+    JsonObject,
+    LongText,
+    TargetName,
+    ToolName,
+    Wire,
+)
+
+__all__ = [
+    "ApprovalDecide",
+    "GrantRevoke",
+    "IntentContext",
+    "IntentSubmit",
+    "RunHalt",
+    "RunPause",
+    "RunResume",
+    "Scope",
+    "Source",
+    "Tag",
+    "TaskCancel",
+    "WantedStep",
+]
+
+Source = Literal["chat", "api", "scheduled", "webhook"]
+Tag = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9:_.-]{0,63}$")]
+
+
+class Scope(Wire):
+    """Which assets an intent is about."""
+
+    role: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")] | None = None
+    asset_ids: Annotated[tuple[TargetName, ...], Field(max_length=5000)] = ()
+    """Empty: all assets of the role."""
+    exclude_assets: Annotated[tuple[TargetName, ...], Field(max_length=5000)] = ()
+
+
+class WantedStep(Wire):
+    """One step of a runbook, as the requester spells it."""
+
+    tool: ToolName
+    target: TargetName
+    arguments: JsonObject = Field(default_factory=dict)
+
+
+class IntentContext(Wire):
+    """What the requester knows beyond the sentence."""
+
+    agent: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")] | None = None
+    """The agent to plan with; None lets the planner choose by the intent."""
+    scope: Scope = Scope()
+    steps: Annotated[tuple[WantedStep, ...], Field(max_length=1000)] = ()
+    """For the runbook and noop agents."""
+    approval: bool = False
+    """Ask a person whatever policy says."""
+
+
+class IntentSubmit(CommandData):
+    """Ask for something to be done."""
+
+    name: ClassVar[str] = "intent.submit"
+
+    intent: Annotated[str, Field(min_length=5, max_length=2000)]
+    environment: Environment = Environment.PRODUCTION
+    source: Source = "api"
+    tags: Annotated[tuple[Tag, ...], Field(max_length=20)] = ()
+    context: IntentContext = IntentContext()
+
+
+class ApprovalDecide(CommandData):
+    """Approve or reject a plan, by the hashes that were seen."""
+
+    name: ClassVar[str] = "approval.decide"
+
+    task: UUID
+    plan_hash: Digest
+    assessment_hash: Digest
+    decision: Literal["approve", "reject"]
+    note: LongText = ""
+
+
+class _AboutTask(CommandData):
+    task: UUID
+    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class TaskCancel(_AboutTask):
+    """End a task: what is reversible is taken back unless the changes are to be kept."""
+
+    name: ClassVar[str] = "task.cancel"
+
+    keep_changes: bool = False
+
+
+class GrantRevoke(_AboutTask):
+    """Take the current grant back."""
+
+    name: ClassVar[str] = "grant.revoke"
+
+
+class RunHalt(_AboutTask):
+    """Emergency stop: nothing goes out any more, not even undo."""
+
+    name: ClassVar[str] = "run.halt"
+
+
+class RunPause(_AboutTask):
+    """Let nothing more go out until resumed."""
+
+    name: ClassVar[str] = "run.pause"
+
+
+class RunResume(_AboutTask):
+    """Go on after a pause."""
+
+    name: ClassVar[str] = "run.resume"

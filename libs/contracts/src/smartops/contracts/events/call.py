@@ -1,0 +1,174 @@
+"""Events of a tool call, decided by the tool gateway, in `call-<call>`.
+
+A write is recorded as dispatched before its socket opens; a read may be recorded with its outcome
+alone.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field, JsonValue
+from smartops.contracts.wire import (
+    Digest,
+    EventData,
+    Idempotence,
+    JsonObject,
+    LongText,
+    Purpose,
+    ShortText,
+    TargetName,
+    ToolName,
+    Wire,
+)
+
+__all__ = [
+    "CallFacts",
+    "Decided",
+    "ToolCallCompleted",
+    "ToolCallDenied",
+    "ToolCallDispatched",
+    "ToolCallFailed",
+    "ToolCallSettled",
+    "ToolCallUncertain",
+    "UndoEntitlement",
+]
+
+
+class Decided(Wire):
+    """The policy decision under which a call went out."""
+
+    allow: bool
+    rules: tuple[ShortText, ...]
+    bundle: Digest
+    engine: ShortText
+
+
+class CallFacts(Wire):
+    """What was called, for whom, under which authority: the record that every call leaves."""
+
+    task: UUID
+    run: UUID | None = None
+    requester: ShortText
+    """The requesting service: the party that the outcome wakes."""
+    requester_stream: ShortText
+    request: UUID
+    """The event that asked."""
+    purpose: Purpose
+    tool: ToolName
+    version: ShortText
+    schema_digest: Digest
+    target: TargetName
+    question: ShortText
+    attempt: int
+    phase: int | None = None
+    step: Digest | None = None
+    undoes: UUID | None = None
+    arguments: JsonObject
+    """As stored and hashed: secrets stand as references."""
+    plan_hash: Digest | None = None
+    grant: int | None = None
+    approvers: tuple[UUID, ...] = ()
+    policy: Decided
+
+
+class UndoEntitlement(Wire):
+    """The right to take a write back; it outlives expiry, revocation and bundle changes."""
+
+    tool: ToolName
+    version: ShortText
+    arguments: JsonObject
+    """Already bound to the recorded before-state."""
+
+
+class _OfCall(EventData):
+    call: UUID
+
+
+class ToolCallDenied(_OfCall):
+    """The call did not go out."""
+
+    topic: ClassVar[str] = "tool.call.denied"
+
+    task: UUID
+    run: UUID | None = None
+    requester: ShortText
+    requester_stream: ShortText
+    request: UUID
+    purpose: Purpose
+    tool: ToolName
+    target: TargetName
+    question: ShortText
+    reason_code: ShortText
+    rule: ShortText
+    message: LongText
+
+
+class ToolCallDispatched(_OfCall):
+    """The call may be on its way from this moment on."""
+
+    topic: ClassVar[str] = "tool.call.dispatched"
+
+    facts: CallFacts
+    idempotence: Idempotence
+    key: UUID
+    """The attempt-free idempotency key sent to the tool."""
+    send: int = Field(ge=1)
+    """How often the request has been sent, this time included."""
+    incarnation: UUID
+    """The gateway process that sends. While it lives it may still send late."""
+    deadline: AwareDatetime
+    """After this the answer counts as lost."""
+    before: JsonValue = None
+    undo: UndoEntitlement | None = None
+
+
+class ToolCallCompleted(_OfCall):
+    """The tool answered: applied."""
+
+    topic: ClassVar[str] = "tool.call.completed"
+
+    facts: CallFacts
+    output: JsonValue
+    """Redacted; None when it was too large and only the blob holds it."""
+    output_digest: Digest
+    duration_ms: Annotated[float, Field(ge=0)]
+
+
+class ToolCallFailed(_OfCall):
+    """Definitely not applied."""
+
+    topic: ClassVar[str] = "tool.call.failed"
+
+    facts: CallFacts
+    error_code: ShortText
+    message: LongText
+    retryable: bool
+    duration_ms: Annotated[float, Field(ge=0)]
+
+
+class ToolCallUncertain(_OfCall):
+    """It is not known whether the call was applied, and we say so."""
+
+    topic: ClassVar[str] = "tool.call.uncertain"
+
+    facts: CallFacts
+    reason: LongText
+    next: Annotated[str, Field(pattern=r"^(retry|probe|human)$")]
+    """What settles it."""
+    send: int
+
+
+class ToolCallSettled(_OfCall):
+    """An uncertain call was cleared up."""
+
+    topic: ClassVar[str] = "tool.call.settled"
+
+    task: UUID
+    run: UUID | None = None
+    requester: ShortText
+    requester_stream: ShortText
+    applied: bool
+    by: ShortText
+    note: LongText = ""

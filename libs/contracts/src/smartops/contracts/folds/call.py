@@ -1,0 +1,108 @@
+"""What others know of a tool call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import JsonValue
+from smartops.contracts.events import (
+    ToolCallCompleted,
+    ToolCallDenied,
+    ToolCallDispatched,
+    ToolCallFailed,
+    ToolCallSettled,
+    ToolCallUncertain,
+    UndoEntitlement,
+)
+from smartops.contracts.wire import EventData
+
+__all__ = ["CallStatus", "CallView", "evolve_call"]
+
+
+class CallStatus(StrEnum):
+    """Where a call stands."""
+
+    DENIED = "denied"
+    DISPATCHED = "dispatched"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"
+    APPLIED = "applied"
+    """Was uncertain, is known to have been applied."""
+    NOT_APPLIED = "not_applied"
+    """Was uncertain, is known not to have been applied."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallView:
+    """The outcome of a call, for its requester."""
+
+    call: UUID | None = None
+    status: CallStatus | None = None
+    requester_stream: str = ""
+    output: JsonValue = None
+    output_digest: str | None = None
+    error_code: str = ""
+    message: str = ""
+    retryable: bool = False
+    settles_by: str = ""
+    """For uncertain calls: retry, probe or human."""
+    undo: UndoEntitlement | None = None
+
+
+def evolve_call(view: CallView, event: EventData) -> CallView:
+    """Fold one event of `call-<call>`."""
+    match event:
+        case ToolCallDenied():
+            return replace(
+                view,
+                call=event.call,
+                status=CallStatus.DENIED,
+                requester_stream=event.requester_stream,
+                error_code=event.reason_code,
+                message=event.message,
+            )
+        case ToolCallDispatched():
+            return replace(
+                view,
+                call=event.call,
+                status=CallStatus.DISPATCHED,
+                requester_stream=event.facts.requester_stream,
+                undo=event.undo,
+            )
+        case ToolCallCompleted():
+            return replace(
+                view,
+                call=event.call,
+                status=CallStatus.SUCCEEDED,
+                requester_stream=event.facts.requester_stream,
+                output=event.output,
+                output_digest=event.output_digest,
+            )
+        case ToolCallFailed():
+            return replace(
+                view,
+                call=event.call,
+                status=CallStatus.FAILED,
+                requester_stream=event.facts.requester_stream,
+                error_code=event.error_code,
+                message=event.message,
+                retryable=event.retryable,
+            )
+        case ToolCallUncertain():
+            return replace(
+                view,
+                status=CallStatus.UNCERTAIN,
+                message=event.reason,
+                settles_by=event.next,
+            )
+        case ToolCallSettled():
+            return replace(
+                view,
+                status=CallStatus.APPLIED if event.applied else CallStatus.NOT_APPLIED,
+                message=event.note,
+            )
+        case _:
+            return view

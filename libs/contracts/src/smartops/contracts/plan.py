@@ -1,0 +1,205 @@
+"""The plan: what is approved, hashed and carried out.
+
+A plan document is stored as one content-addressed blob: the canonical bytes of
+`{"header": ..., "steps": [...]}`. `plan_hash` is the digest of the header alone; the header lists
+the hash of every step, phase by phase, so it binds them all. Approvals name `plan_hash`, the
+gateway checks a call by its step hash.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field, ValidationError
+from smartops.contracts.canonical import canonical, digest, digest_of
+from smartops.contracts.errors import Malformed
+from smartops.contracts.wire import (
+    Category,
+    Check,
+    Digest,
+    Environment,
+    JsonObject,
+    LongText,
+    ShortText,
+    TargetName,
+    ToolName,
+    Wire,
+)
+
+__all__ = [
+    "MAX_STEPS",
+    "AgentRef",
+    "Phase",
+    "Plan",
+    "PlanHeader",
+    "PlanType",
+    "Precondition",
+    "Requester",
+    "Step",
+    "UndoTemplate",
+    "seal",
+]
+
+MAX_STEPS = 5000
+"""Most steps in one plan."""
+
+PlanType = Literal[
+    "drift_plan",
+    "patch_plan",
+    "dr_runbook",
+    "compliance_report",
+    "incident_analysis",
+    "cost_optimization_plan",
+    "security_report",
+    "image_spec",
+    "runbook",
+]
+
+
+class AgentRef(Wire):
+    """Which agent, in which version, wrote the plan."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+    version: Annotated[str, Field(pattern=r"^[0-9A-Za-z.+-]{1,40}$")]
+
+
+class Requester(Wire):
+    """In whose name the plan was made."""
+
+    principal: Annotated[str, Field(max_length=128)]
+    authtype: Annotated[str, Field(max_length=40)]
+
+
+class UndoTemplate(Wire):
+    """How to take a step back.
+
+    `{"$before": "field"}` in the arguments stands for a value of the before-state that the gateway
+    records when it dispatches the step.
+    """
+
+    tool: ToolName
+    version: ShortText
+    arguments: JsonObject
+
+
+class Step(Wire):
+    """One action on one target."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$")]
+    """phase/action/target: unique in its plan."""
+    tool: ToolName
+    version: ShortText
+    schema_digest: Digest
+    """Digest of the tool's descriptor: a tool changed after approval is refused."""
+    category: Category
+    """As the descriptor says; the gateway compares."""
+    target: TargetName
+    arguments: JsonObject
+    undo: UndoTemplate | None = None
+
+    def hash(self) -> str:
+        """The digest by which header, grant and gateway know this step."""
+        return digest_of(self.model_dump(mode="json"))
+
+
+class Precondition(Wire):
+    """What was seen when the plan was made and must still hold when it starts."""
+
+    tool: ToolName
+    arguments: JsonObject
+    expect: Digest
+    """Digest of the tool's output then."""
+
+
+class Phase(Wire):
+    """Steps that share a fate: carried out together, watched together, rolled back together."""
+
+    name: ShortText
+    steps: Annotated[tuple[Digest, ...], Field(min_length=1, max_length=MAX_STEPS)]
+    """Step hashes in order."""
+    order: Literal["sequential", "parallel"] = "parallel"
+    parallelism: int = Field(default=1, ge=1, le=100)
+    """Calls in flight at once, when parallel."""
+    wait_ms: int = Field(default=0, ge=0, le=86_400_000)
+    """Pause between the last call and the first health sample."""
+    checks: Annotated[tuple[Check, ...], Field(max_length=20)] = ()
+    rollback_if: LongText = ""
+    """The condition under which this phase is taken back, as people read it."""
+
+
+class PlanHeader(Wire):
+    """All that an approval binds."""
+
+    schema_name: Literal["smartops.plan.v1"] = "smartops.plan.v1"
+    task: UUID
+    number: int = Field(ge=1)
+    tenant: ShortText
+    environment: Environment
+    type: PlanType
+    agent: AgentRef
+    requester: Requester
+    editor: Requester | None = None
+    goal: LongText
+    summary: LongText
+    evidence: Annotated[tuple[Digest, ...], Field(max_length=200)] = ()
+    preconditions: Annotated[tuple[Precondition, ...], Field(max_length=50)] = ()
+    total_assets: int = Field(default=0, ge=0)
+    """Size of the fleet in scope, changed or not: what batch limits are measured against."""
+    approval_requested: bool = False
+    """The requester wants a person to look, whatever policy says."""
+    phases: Annotated[tuple[Phase, ...], Field(min_length=1, max_length=100)]
+
+
+class Plan(Wire):
+    """Header and steps, checked against each other."""
+
+    header: PlanHeader
+    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=MAX_STEPS)]
+
+    def document(self) -> bytes:
+        """The canonical bytes that are stored."""
+        return canonical(self.model_dump(mode="json"))
+
+    def hash(self) -> str:
+        """`plan_hash`: the digest of the header."""
+        return digest_of(self.header.model_dump(mode="json"))
+
+    def by_hash(self) -> dict[str, Step]:
+        """Steps by step hash."""
+        return {step.hash(): step for step in self.steps}
+
+    def targets(self) -> tuple[str, ...]:
+        """All targets, each once, in order of first use."""
+        return tuple(dict.fromkeys(step.target for step in self.steps))
+
+    @classmethod
+    def read(cls, document: bytes, *, plan_hash: str) -> Plan:
+        """Read a stored plan and verify it against the hash that was approved.
+
+        Raises:
+            Malformed: not a plan, not canonical, another plan's hash, or steps that the header
+                does not list.
+        """
+        try:
+            plan = cls.model_validate_json(document)
+        except ValidationError as error:
+            raise Malformed(f"the stored plan is no plan: {error.error_count()} errors") from error
+        if plan.document() != document:
+            raise Malformed("the stored plan is not in canonical form")
+        if plan.hash() != plan_hash:
+            raise Malformed(f"the stored plan hashes to {plan.hash()}, not to {plan_hash}")
+        listed = [step for phase in plan.header.phases for step in phase.steps]
+        if [step.hash() for step in plan.steps] != listed:
+            raise Malformed("the steps are not those that the header lists")
+        if len({step.id for step in plan.steps}) != len(plan.steps):
+            raise Malformed("two steps share an id")
+        return plan
+
+
+def seal(plan: Plan) -> tuple[str, str, bytes]:
+    """Hash and serialise a plan: `(plan_hash, document_digest, document)`."""
+    document = plan.document()
+    header = canonical(json.loads(document)["header"])
+    return digest(header), digest(document), document

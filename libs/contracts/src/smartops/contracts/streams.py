@@ -1,0 +1,52 @@
+"""Names of log streams: `<tenant>/<category>-<id>`."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from typing_extensions import override
+
+__all__ = ["PLATFORM", "StreamRef", "parse_stream", "stream"]
+
+PLATFORM = "_platform"
+"""The reserved tenant of facts that all tenants read: tools, agents, default bundles."""
+
+_SHAPE = re.compile(
+    r"(_platform|[a-z][a-z0-9-]{0,31})/([a-z]+)-([A-Za-z0-9][A-Za-z0-9._/:-]{0,199})"
+)
+
+
+class StreamRef(NamedTuple):
+    """A stream name, taken apart."""
+
+    tenant: str
+    category: str
+    id: str
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.tenant}/{self.category}-{self.id}"
+
+
+def stream(tenant: str, category: str, ident: object) -> str:
+    """The name of a stream.
+
+    Raises:
+        ValueError: a part breaks the grammar.
+    """
+    name = f"{tenant}/{category}-{ident}"
+    parse_stream(name)
+    return name
+
+
+def parse_stream(name: str) -> StreamRef:
+    """Take a stream name apart.
+
+    Raises:
+        ValueError: the name breaks the grammar.
+    """
+    match = _SHAPE.fullmatch(name)
+    if match is None:
+        raise ValueError(f"{name!r} is no stream name (<tenant>/<category>-<id>)")
+    return StreamRef(*match.groups())

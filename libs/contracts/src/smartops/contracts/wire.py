@@ -1,0 +1,157 @@
+"""The base of everything that crosses a wire, and the value types that many messages share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from typing_extensions import override
+
+__all__ = [
+    "Category",
+    "Check",
+    "CommandData",
+    "Digest",
+    "Environment",
+    "EventData",
+    "Idempotence",
+    "JsonObject",
+    "LongText",
+    "Purpose",
+    "Risk",
+    "RiskLevel",
+    "Scope",
+    "ShortText",
+    "TargetName",
+    "ToolName",
+    "Wire",
+]
+
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+"""SHA-256 of stored canonical bytes, as `sha256:<hex>`."""
+
+ShortText = Annotated[str, Field(min_length=1, max_length=200)]
+LongText = Annotated[str, Field(max_length=4000)]
+ToolName = Annotated[
+    str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*){0,3}$", max_length=64)
+]
+TargetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+"""An asset operated on; unique within its environment."""
+
+JsonObject = dict[str, JsonValue]
+
+
+class Environment(StrEnum):
+    """Where a task acts."""
+
+    PRODUCTION = "production"
+    STAGING = "staging"
+    DEVELOPMENT = "development"
+    SANDBOX = "sandbox"
+
+
+class RiskLevel(StrEnum):
+    """How much can go wrong, as people read it."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+class Category(StrEnum):
+    """What a tool does to the world."""
+
+    READ = "read"
+    REVERSIBLE = "reversible"
+    IRREVERSIBLE = "irreversible"
+
+
+class Risk(StrEnum):
+    """The risk class that a tool declares."""
+
+    READ_ONLY = "read_only"
+    PLAN_ONLY = "plan_only"
+    STATE_CHANGE_NONPROD = "state_change_nonprod"
+    STATE_CHANGE_PROD = "state_change_prod"
+
+
+class Scope(StrEnum):
+    """How far one call of a tool can reach."""
+
+    ASSET = "asset"
+    ENVIRONMENT = "environment"
+    ORGANIZATION = "organization"
+
+
+class Idempotence(StrEnum):
+    """What may be done when the answer to a call was lost."""
+
+    IDEMPOTENT = "idempotent"
+    """The tool dedupes by our key: ask again with the same one."""
+    PROBEABLE = "probeable"
+    """A read tells whether it was applied."""
+    OPAQUE = "opaque"
+    """Nobody can tell: a person decides."""
+
+
+class Purpose(StrEnum):
+    """Why a tool is called."""
+
+    EVIDENCE = "evidence"
+    DO = "do"
+    UNDO = "undo"
+    OBSERVE = "observe"
+
+
+class Wire(BaseModel):
+    """A frozen value with no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class EventData(Wire):
+    """The `data` of an event. Its name and version are part of the contract, its class is not."""
+
+    topic: ClassVar[str]
+    schema_version: ClassVar[int] = 1
+
+    @classmethod
+    def type_key(cls) -> str:
+        """Name and version in one: `task.planned.v1`."""
+        return f"{cls.topic}.v{cls.schema_version}"
+
+
+class CommandData(Wire):
+    """The payload of a command."""
+
+    name: ClassVar[str]
+    schema_version: ClassVar[int] = 1
+
+    @classmethod
+    def type_key(cls) -> str:
+        """Name and version in one: `intent.submit.v1`."""
+        return f"{cls.name}.v{cls.schema_version}"
+
+
+class Check(Wire):
+    """A health check that a phase must pass, sampled through the gateway over a window."""
+
+    type: Annotated[str, Field(pattern=r"^(http_200|error_rate)$")]
+    target: str = Field(default="/health", max_length=200)
+    """Path asked for by `http_200`; ignored by `error_rate`."""
+    threshold: Annotated[str, Field(pattern=r"^(<|<=) ?[0-9]+(\.[0-9]+)?%$")] | None = None
+    """For `error_rate`: `< 1%`."""
+    window_ms: int = Field(default=3000, ge=0, le=3_600_000)
+    """How long the phase must stay healthy."""
+    interval_ms: int = Field(default=500, ge=50, le=600_000)
+    """Time between two samples."""
+    failure_limit: int = Field(default=0, ge=0, le=100)
+    """Failed samples that are forgiven."""
+
+    @override
+    def model_post_init(self, _context: Any) -> None:
+        """`error_rate` means nothing without a threshold."""
+        if self.type == "error_rate" and self.threshold is None:
+            raise ValueError("error_rate needs a threshold such as '< 1%'")

@@ -1,0 +1,1 @@
+"""Projects the log, verifies its chain, anchors its heads."""

@@ -1,0 +1,1 @@
+"""Turns an intent into an evidence-backed, phased plan."""

@@ -1,0 +1,1 @@
+"""Decides whether a plan may run and who must approve it."""
