@@ -134,7 +134,7 @@ _ALL = (
         e.TaskPhaseStarted,
         e.TaskHealthChecked,
         e.TaskPhaseCompleted,
-        e.TaskPauseRequested,
+        e.TaskStopping,
         e.TaskPaused,
         e.TaskResumed,
         e.TaskRollbackStarted,

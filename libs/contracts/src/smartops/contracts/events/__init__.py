@@ -43,7 +43,6 @@ from smartops.contracts.events.run import (
     TaskEscalated,
     TaskHealthChecked,
     TaskPaused,
-    TaskPauseRequested,
     TaskPhaseCompleted,
     TaskPhaseStarted,
     TaskResumed,
@@ -51,6 +50,7 @@ from smartops.contracts.events.run import (
     TaskRolledBack,
     TaskStarted,
     TaskStepSettled,
+    TaskStopping,
     ToolCallRequested,
 )
 from smartops.contracts.events.task import (
@@ -90,7 +90,6 @@ __all__ = [
     "TaskGrantRevoked",
     "TaskHalted",
     "TaskHealthChecked",
-    "TaskPauseRequested",
     "TaskPaused",
     "TaskPhaseCompleted",
     "TaskPhaseStarted",
@@ -104,6 +103,7 @@ __all__ = [
     "TaskSpecified",
     "TaskStarted",
     "TaskStepSettled",
+    "TaskStopping",
     "TaskSubmitted",
     "ToolCallCompleted",
     "ToolCallDenied",

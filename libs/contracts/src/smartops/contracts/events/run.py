@@ -28,7 +28,6 @@ __all__ = [
     "TaskCompleted",
     "TaskEscalated",
     "TaskHealthChecked",
-    "TaskPauseRequested",
     "TaskPaused",
     "TaskPhaseCompleted",
     "TaskPhaseStarted",
@@ -37,6 +36,7 @@ __all__ = [
     "TaskRolledBack",
     "TaskStarted",
     "TaskStepSettled",
+    "TaskStopping",
     "ToolCallRequested",
 ]
 
@@ -95,12 +95,13 @@ class TaskPhaseCompleted(_OfRun):
     changed: int
 
 
-class TaskPauseRequested(_OfRun):
-    """Nothing more is dispatched; calls in flight are awaited."""
+class TaskStopping(_OfRun):
+    """Nothing more is dispatched; calls in flight are awaited, then what `then` says happens."""
 
-    topic: ClassVar[str] = "task.pause.requested"
+    topic: ClassVar[str] = "task.stopping"
 
     reason: LongText
+    then: Annotated[str, Field(pattern=r"^(pause|roll_back|cancel|cancel_and_keep|escalate)$")]
     principal: ShortText | None = None
 
 

@@ -1,0 +1,1 @@
+"""The floor every service stands on: log and bus joined into reactions."""

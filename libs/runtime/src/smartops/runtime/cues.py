@@ -1,0 +1,71 @@
+"""What a handler is called with: a cue (an event of the log) or an order (a command)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from smartops.contracts.envelope import Hint
+from smartops.contracts.errors import ForeignClaim
+from smartops.contracts.streams import parse_stream
+from smartops.contracts.subjects import Subjects
+from smartops.contracts.wire import CommandData
+from smartops.eventstore.rows import StoredRow
+
+__all__ = ["Cue", "Order", "cue_of_message", "cue_of_row"]
+
+C = TypeVar("C", bound=CommandData)
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """Points at one event of the log; verified against it before anything is decided."""
+
+    handler: str
+    tenant: str
+    stream: str
+    version: int
+    id: UUID
+    topic: str
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order(Generic[C]):
+    """A command, with who gave it as its subject says."""
+
+    handler: str
+    tenant: str
+    principal: str
+    authtype: str
+    name: str
+    id: str
+    key: UUID
+    content: str
+    """Digest of the payload."""
+    data: C
+    traceparent: str | None = None
+
+
+def cue_of_message(handler: str, subjects: Subjects, subject: str, hint: Hint) -> Cue:
+    """The cue in a bus message.
+
+    Raises:
+        ForeignClaim: subject and payload disagree on tenant or topic.
+        Malformed: the subject breaks the grammar.
+    """
+    read = subjects.read_event(subject)
+    tenant = hint.stream.partition("/")[0]
+    if tenant != read.tenant:
+        raise ForeignClaim(f"names tenant {tenant!r}, its subject {read.tenant!r}", field="source")
+    if hint.topic != f"{read.topic}.v{read.version}":
+        raise ForeignClaim(f"is {hint.topic}, its subject says {read.topic}", field="type")
+    return Cue(handler, tenant, hint.stream, hint.sequence, hint.id, hint.topic, hint.traceparent)
+
+
+def cue_of_row(handler: str, row: StoredRow) -> Cue:
+    """The cue in a row that a sweep found."""
+    return Cue(
+        handler, parse_stream(row.stream).tenant, row.stream, row.version, row.event_id, row.topic
+    )

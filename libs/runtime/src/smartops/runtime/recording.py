@@ -1,0 +1,217 @@
+"""From decisions to units: ids, versions, parties, subjects and bytes of new events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from smartops.contracts.catalogue import EVENTS
+from smartops.contracts.envelope import EventMeta, encode
+from smartops.contracts.events import (
+    CommandRefused,
+    ToolCallCompleted,
+    ToolCallDenied,
+    ToolCallDispatched,
+    ToolCallFailed,
+    ToolCallRequested,
+    ToolCallSettled,
+    ToolCallUncertain,
+)
+from smartops.contracts.ids import event_id, named_id, timer_id
+from smartops.contracts.streams import parse_stream
+from smartops.contracts.subjects import NO_PARTY, Subjects
+from smartops.contracts.wire import EventData
+from smartops.eventstore.units import (
+    NewEvent,
+    ReadCondition,
+    TimerCancel,
+    TimerSet,
+    Trigger,
+    Unit,
+    Write,
+)
+from smartops.runtime.decision import Decision, SetTimer, Timer
+
+__all__ = ["Cause", "Recorder", "UnitBuilder"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What made us decide, with all that its events inherit from it."""
+
+    trigger: Trigger
+    task: UUID | None
+    traceparent: str | None = None
+
+
+class Recorder:
+    """Makes the events of one service."""
+
+    def __init__(self, service: str, subjects: Subjects) -> None:
+        self.service = service
+        self.subjects = subjects
+
+    def event(
+        self,
+        stream: str,
+        version: int,
+        data: EventData,
+        cause: Cause,
+        ordinal: int,
+        now: datetime,
+    ) -> NewEvent:
+        """An event as the store takes it.
+
+        Args:
+            stream: where it goes.
+            version: which version it will be there.
+            data: what happened.
+            cause: why.
+            ordinal: its place among the events that this cause writes to this stream.
+            now: the database's clock.
+        """
+        ref = parse_stream(stream)
+        key = data.type_key()
+        spec = EVENTS[key]
+        if spec.decided_by.get(self.service) != ref.category:
+            raise ValueError(f"{self.service} may not say {key} in {stream}")
+        party = self._party(data)
+        entity = _entity(stream, data, cause.task)
+        ident = event_id(cause.trigger.cause, stream, ordinal)
+        meta = EventMeta(
+            id=ident,
+            tenant=ref.tenant,
+            stream=stream,
+            version=version,
+            entity=entity,
+            task=cause.task,
+            cause=cause.trigger.cause,
+            party=party,
+            time=now,
+            traceparent=cause.traceparent,
+        )
+        subject = (
+            self.subjects.event(ref.tenant, data.topic, data.schema_version, party, entity)
+            if spec.published
+            else None
+        )
+        return NewEvent(
+            event_id=ident,
+            topic=key,
+            task=cause.task,
+            cause=cause.trigger.cause,
+            party=party,
+            state=encode(meta, data),
+            subject=subject,
+        )
+
+    def _party(self, data: EventData) -> str:
+        match data:
+            case ToolCallRequested():
+                return self.service
+            case ToolCallDenied() | ToolCallSettled():
+                return data.requester
+            case (
+                ToolCallDispatched() | ToolCallCompleted() | ToolCallFailed() | ToolCallUncertain()
+            ):
+                return data.facts.requester
+            case _:
+                return NO_PARTY
+
+
+@dataclass(slots=True)
+class UnitBuilder:
+    """Collects the decisions of several triggers on one stream into one unit."""
+
+    recorder: Recorder
+    stream: str
+    version: int
+    """The version that the first decision was made on."""
+    now: datetime
+    triggers: list[Trigger] = field(default_factory=list)
+    events: list[NewEvent] = field(default_factory=list)
+    others: dict[str, Write] = field(default_factory=dict)
+    reads: dict[str, int] = field(default_factory=dict)
+    timers: list[TimerSet | TimerCancel] = field(default_factory=list)
+    blobs: list[bytes] = field(default_factory=list)
+
+    def add(self, cause: Cause, decision: Decision) -> None:
+        """Add what follows from one trigger.
+
+        Raises:
+            ValueError: two triggers of the unit write one other stream; decide them apart.
+        """
+        for ordinal, data in enumerate(decision.events):
+            version = self.version + len(self.events) + 1
+            self.events.append(
+                self.recorder.event(self.stream, version, data, cause, ordinal, self.now)
+            )
+        for write in decision.elsewhere:
+            if write.stream in self.others:
+                raise ValueError(f"{write.stream} is written twice in one unit")
+            self.others[write.stream] = Write(
+                write.stream,
+                write.expected,
+                [
+                    self.recorder.event(
+                        write.stream, write.expected + 1 + ordinal, data, cause, ordinal, self.now
+                    )
+                    for ordinal, data in enumerate(write.events)
+                ],
+            )
+        self.reads.update(decision.reads)
+        self.timers.extend(self._timer(timer) for timer in decision.timers)
+        self.blobs.extend(decision.blobs)
+        self.triggers.append(cause.trigger)
+
+    def unit(self) -> Unit:
+        """All of it, to be stored or refused as one.
+
+        The version is a condition also when nothing is written: a decision that nothing follows
+        must not rest on a stale cache, or it would swallow work.
+        """
+        writes: list[Write] = []
+        reads = dict(self.reads)
+        if self.events:
+            writes.append(Write(self.stream, self.version, self.events))
+            reads.pop(self.stream, None)
+        else:
+            reads[self.stream] = self.version
+        writes.extend(self.others.values())
+        for name in self.others:
+            reads.pop(name, None)
+        return Unit(
+            triggers=self.triggers,
+            writes=writes,
+            reads=[ReadCondition(name, version) for name, version in reads.items()],
+            timers=self.timers,
+            blobs=self.blobs,
+            tenant=parse_stream(self.stream).tenant,
+        )
+
+    def _timer(self, timer: Timer) -> TimerSet | TimerCancel:
+        ident = timer_id(self.stream, timer.name)
+        if isinstance(timer, SetTimer):
+            return TimerSet(ident, timer.handler, self.stream, timer.name, timer.due)
+        return TimerCancel(ident)
+
+
+def _entity(stream: str, data: EventData, task: UUID | None) -> str:
+    match data:
+        case CommandRefused():
+            return str(data.command)
+        case (
+            ToolCallRequested()
+            | ToolCallDenied()
+            | ToolCallDispatched()
+            | ToolCallCompleted()
+            | ToolCallFailed()
+            | ToolCallUncertain()
+            | ToolCallSettled()
+        ):
+            return str(data.call)
+        case _ if task is not None:
+            return str(task)
+        case _:
+            return str(named_id("entity", stream))

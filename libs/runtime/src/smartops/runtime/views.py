@@ -1,0 +1,87 @@
+"""Foreign streams as their published folds, read from the log and remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from smartops.contracts.catalogue import EVENTS
+from smartops.contracts.errors import ContractError
+from smartops.contracts.folds import (
+    ActorView,
+    AutonomyView,
+    BundleView,
+    CallView,
+    GateView,
+    RunView,
+    TargetView,
+    TaskView,
+    ToolView,
+    evolve_actor,
+    evolve_autonomy,
+    evolve_bundle,
+    evolve_call,
+    evolve_gate,
+    evolve_run,
+    evolve_target,
+    evolve_task,
+    evolve_tool,
+)
+from smartops.contracts.streams import parse_stream
+from smartops.contracts.wire import EventData
+from smartops.eventstore.folds import Folded, Folds
+from smartops.eventstore.store import EventStore
+from smartops.runtime.cues import Cue
+from smartops.runtime.reactor import decode
+
+__all__ = ["NotInLog", "Views"]
+
+S = TypeVar("S")
+
+
+class NotInLog(ContractError):
+    """A message tells of an event that the log does not hold: forged, or from another database."""
+
+    code = "not_in_log"
+
+
+class Views:
+    """One cache per category of foreign streams."""
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+        self.task: Folds[TaskView] = self._folds(TaskView(), evolve_task)
+        self.gate: Folds[GateView] = self._folds(GateView(), evolve_gate)
+        self.run: Folds[RunView] = self._folds(RunView(), evolve_run)
+        self.call: Folds[CallView] = self._folds(CallView(), evolve_call)
+        self.target: Folds[TargetView] = self._folds(TargetView(), evolve_target)
+        self.tool: Folds[ToolView] = self._folds(ToolView(), evolve_tool)
+        self.actor: Folds[ActorView] = self._folds(ActorView(), evolve_actor)
+        self.bundle: Folds[BundleView] = self._folds(BundleView(), evolve_bundle)
+        self.autonomy: Folds[AutonomyView] = self._folds(AutonomyView(), evolve_autonomy)
+
+    async def verified(self, folds: Folds[S], cue: Cue) -> Folded[S]:
+        """The fold of the cue's stream, at least up to the event it points at.
+
+        Raises:
+            NotInLog: the log holds no such event there, or a category that may not say it.
+        """
+        spec = EVENTS[cue.topic]
+        try:
+            category = parse_stream(cue.stream).category
+        except ValueError as error:
+            raise NotInLog(str(error), field="source") from error
+        if category not in spec.decided_by.values():
+            raise NotInLog(f"{cue.topic} cannot stand in {cue.stream}", field="source")
+        folded = await folds.load(cue.stream, at_least=cue.version)
+        if (
+            folded.version < cue.version
+            or folded.ids[cue.version - 1] != cue.id
+            or folded.topics[cue.version - 1] != cue.topic
+        ):
+            raise NotInLog(f"{cue.stream} holds no event {cue.id} at version {cue.version}")
+        return folded
+
+    def _folds(self, initial: S, evolve: Callable[[S, EventData], S]) -> Folds[S]:
+        evolving: Any = evolve
+        return Folds(self._store, initial=initial, decode=decode, evolve=evolving)

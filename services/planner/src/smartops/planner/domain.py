@@ -1,0 +1,255 @@
+"""The task decided: understand the intent, ask for evidence, write the plan. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import JsonValue
+from smartops.contracts.canonical import canonical, digest
+from smartops.contracts.commands import IntentSubmit
+from smartops.contracts.events import (
+    EvidenceRef,
+    TaskEvidenceAttached,
+    TaskFailed,
+    TaskPlanned,
+    TaskSpecified,
+    TaskSubmitted,
+    ToolCallRequested,
+)
+from smartops.contracts.folds import CallStatus, CallView
+from smartops.contracts.ids import call_id
+from smartops.contracts.plan import Phase, Plan, PlanHeader, Requester, seal
+from smartops.contracts.streams import stream
+from smartops.contracts.tools import ToolDescriptor
+from smartops.contracts.wire import EventData, Purpose
+from smartops.planner.agents import Agent, Misunderstood, choose
+from smartops.planner.agents.base import Draft
+from smartops.planner.state import Task, evolve
+from smartops.runtime.decision import NOTHING, Decision, Refusal
+
+__all__ = ["MAX_ATTEMPTS", "Submission", "answered", "submit"]
+
+MAX_ATTEMPTS = 3
+"""Attempts at a read before the task fails for want of evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """An `intent.submit` command with who sent it."""
+
+    task: UUID
+    tenant: str
+    key: UUID
+    content: str
+    requester: Requester
+    command: IntentSubmit
+
+
+def submit(
+    task: Task,
+    new: Submission,
+    agents: Sequence[Agent],
+    tools: Mapping[str, ToolDescriptor],
+) -> Decision:
+    """Accept an intent, understand it, and ask or plan at once."""
+    if task.submitted is not None:
+        if task.submitted.content == new.content:
+            return NOTHING
+        return Decision(
+            refusal=Refusal("key_reused", "this command id was used with other content", "id")
+        )
+    command = new.command
+    submitted = TaskSubmitted(
+        intent=command.intent,
+        environment=command.environment,
+        context=command.context,
+        source=command.source,
+        tags=command.tags,
+        requester=new.requester,
+        command=new.key,
+        content=new.content,
+    )
+    events: list[EventData] = [submitted]
+    agent = choose(agents, submitted)
+    if isinstance(agent, Misunderstood):
+        return Decision([*events, _failed(new.task, agent)])
+    unknown = [name for name in agent.tools(submitted) if name not in tools]
+    if unknown:
+        missing = Misunderstood("validation_error", f"no such tool: {', '.join(unknown)}")
+        return Decision([*events, _failed(new.task, missing)])
+    spec = agent.specify(submitted)
+    if isinstance(spec, Misunderstood):
+        return Decision([*events, _failed(new.task, spec)])
+    events.append(TaskSpecified(spec=spec))
+    questions = agent.questions(submitted, spec)
+    if not questions:
+        for event in events:
+            task = evolve(task, event)
+        planned, blobs = _plan(task, new.task, new.tenant, agent, {}, tools)
+        return Decision([*events, planned], blobs=blobs)
+    events += [
+        ToolCallRequested(
+            task=new.task,
+            call=_call(new.tenant, new.task, question.kind, 1),
+            purpose=Purpose.EVIDENCE,
+            tool=question.tool,
+            version=tools[question.tool].version,
+            target=question.target,
+            question=question.kind,
+            attempt=1,
+            arguments=question.arguments,
+        )
+        for question in questions
+    ]
+    return Decision(events)
+
+
+def answered(
+    task: Task,
+    ident: UUID,
+    tenant: str,
+    call: CallView,
+    output: JsonValue,
+    answers: Mapping[str, JsonValue],
+    agents: Sequence[Agent],
+    tools: Mapping[str, ToolDescriptor],
+    now: datetime,
+) -> Decision:
+    """Take an answer as evidence; once all are there, plan.
+
+    Args:
+        task: the state.
+        ident: the task's id.
+        tenant: whose.
+        call: the finished call.
+        output: its output, also when too large to travel in the event.
+        answers: the evidence already attached, by kind.
+        agents: all agents.
+        tools: the agent's tools, as registered.
+        now: when the evidence was seen.
+    """
+    submitted = task.submitted
+    request = next((r for r in task.asked.values() if r.call == call.call), None)
+    if (
+        request is None
+        or submitted is None
+        or task.spec is None
+        or task.planned is not None
+        or task.failed is not None
+        or request.question in task.evidence
+    ):
+        return NOTHING
+    if call.status is not CallStatus.SUCCEEDED:
+        return _no_answer(ident, tenant, request, call)
+    stored = canonical(output)
+    found = EvidenceRef(
+        digest=digest(stored),
+        kind=request.question,
+        summary=f"{request.tool} on {request.target}",
+        call=request.call,
+        captured_at=now,
+    )
+    attached = TaskEvidenceAttached(evidence=(found,))
+    task = evolve(task, attached)
+    if len(task.evidence) < len(task.asked):
+        return Decision([attached], blobs=[stored])
+    agent = choose(agents, submitted)
+    if isinstance(agent, Misunderstood):
+        return Decision([attached, _failed(ident, agent)], blobs=[stored])
+    everything = {**answers, request.question: output}
+    planned, blobs = _plan(task, ident, tenant, agent, everything, tools)
+    return Decision([attached, planned], blobs=[stored, *blobs])
+
+
+def _no_answer(ident: UUID, tenant: str, request: ToolCallRequested, call: CallView) -> Decision:
+    if call.status in (None, CallStatus.DISPATCHED):
+        return NOTHING
+    if call.retryable and request.attempt < MAX_ATTEMPTS:
+        attempt = request.attempt + 1
+        again = request.model_copy(
+            update={
+                "attempt": attempt,
+                "call": _call(tenant, ident, request.question, attempt),
+            }
+        )
+        return Decision([again])
+    failed = TaskFailed(
+        task=ident,
+        error_code="no_evidence",
+        message=f"{request.tool} on {request.target}: {call.error_code}: {call.message}"[:4000],
+        retryable=call.retryable,
+    )
+    return Decision([failed])
+
+
+def _plan(
+    task: Task,
+    ident: UUID,
+    tenant: str,
+    agent: Agent,
+    answers: Mapping[str, JsonValue],
+    tools: Mapping[str, ToolDescriptor],
+) -> tuple[EventData, list[bytes]]:
+    submitted, spec = task.submitted, task.spec
+    if submitted is None or spec is None:
+        raise ValueError("a plan needs a specified task")
+    draft = agent.draft(submitted, spec, answers, tools)
+    if isinstance(draft, Misunderstood):
+        return _failed(ident, draft), []
+    plan = _bind(draft, task, ident, tenant, agent)
+    plan_hash, document_digest, document = seal(plan)
+    planned = TaskPlanned(
+        number=plan.header.number,
+        plan_hash=plan_hash,
+        document=document_digest,
+        type=plan.header.type,
+        summary=plan.header.summary,
+        environment=plan.header.environment,
+        targets=len(plan.targets()),
+        steps=len(plan.steps),
+    )
+    return planned, [document]
+
+
+def _bind(draft: Draft, task: Task, ident: UUID, tenant: str, agent: Agent) -> Plan:
+    if task.submitted is None or task.spec is None:
+        raise ValueError("a plan needs a specified task")
+    header = PlanHeader(
+        task=ident,
+        number=1 + (task.planned.number if task.planned is not None else 0),
+        tenant=tenant,
+        environment=task.spec.environment,
+        type=draft.type,
+        agent=agent.ref,
+        requester=task.submitted.requester,
+        goal=task.spec.goal,
+        summary=draft.summary,
+        evidence=tuple(found.digest for found in task.evidence.values()),
+        preconditions=draft.preconditions,
+        total_assets=draft.total_assets,
+        approval_requested=task.submitted.context.approval,
+        phases=tuple(
+            Phase(
+                name=phase.name,
+                steps=tuple(step.hash() for step in phase.steps),
+                order="parallel" if phase.parallel else "sequential",
+                parallelism=phase.parallelism,
+                wait_ms=phase.wait_ms,
+                checks=phase.checks,
+                rollback_if=phase.rollback_if,
+            )
+            for phase in draft.phases
+        ),
+    )
+    return Plan(header=header, steps=tuple(step for phase in draft.phases for step in phase.steps))
+
+
+def _failed(ident: UUID, why: Misunderstood) -> TaskFailed:
+    return TaskFailed(task=ident, error_code=why.code, message=why.message)
+
+
+def _call(tenant: str, ident: UUID, question: str, attempt: int) -> UUID:
+    return call_id(stream(tenant, "task", ident), question, Purpose.EVIDENCE, attempt)

@@ -1,0 +1,140 @@
+"""The gate in the gateway: may this very call go out?
+
+Everything that a compromised planner or runner could get wrong is checked here again, against the
+log and the approved bytes. Pure; each rule returns its own reason, the first that fails denies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from smartops.contracts.events import ToolCallRequested
+from smartops.contracts.folds import CallView, GateView, RunView
+from smartops.contracts.plan import Plan, Step
+from smartops.contracts.tools import ToolDescriptor
+from smartops.contracts.wire import Category, JsonObject, Purpose
+
+__all__ = ["Denial", "Permit", "check_read", "check_step", "check_undo"]
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """Why a call does not go out."""
+
+    code: str
+    rule: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """What may go out."""
+
+    arguments: JsonObject
+    step: Step | None = None
+    grant: int | None = None
+
+
+def check_read(request: ToolCallRequested, tool: ToolDescriptor | None) -> Permit | Denial:
+    """Evidence and observation need no grant, but the tool must be a read by our own registry."""
+    if (denial := _tool_is(request, tool)) is not None:
+        return denial
+    if tool is None or tool.category is not Category.READ:
+        return Denial("not_a_read", "gateway.read_only", f"{request.tool} changes things")
+    if request.arguments is None:
+        return Denial("no_arguments", "gateway.arguments", "a read carries its own arguments")
+    return Permit(request.arguments)
+
+
+def check_step(
+    request: ToolCallRequested,
+    tool: ToolDescriptor | None,
+    run: RunView,
+    gate: GateView,
+    plan: Plan | None,
+    now: datetime,
+) -> Permit | Denial:
+    """A step goes out only as approved: byte for byte, in its phase, under a live grant."""
+    if (denial := _grant_holds(request, run, gate, now)) is not None:
+        return denial
+    if plan is None or gate.grant is None or plan.hash() != gate.grant.plan_hash:
+        return Denial("plan_mismatch", "gateway.plan_hash", "the plan is not the approved one")
+    step = plan.by_hash().get(request.step or "")
+    if step is None or step.id != request.question:
+        return Denial("step_mismatch", "gateway.step_hash", "no such step in the approved plan")
+    if (step.tool, step.version, step.target) != (request.tool, request.version, request.target):
+        return Denial("step_mismatch", "gateway.step_hash", "tool or target differ from the step")
+    phase = next(number for number, p in enumerate(plan.header.phases) if request.step in p.steps)
+    if phase != run.phase or run.phases_completed != phase or request.phase != phase:
+        return Denial(
+            "phase_order",
+            "gateway.phase_order",
+            f"phase {phase} is not the one under way, or an earlier one has not ended",
+        )
+    if run.rolling_back:
+        return Denial("rolling_back", "gateway.rolling_back", "the run is being taken back")
+    if (denial := _tool_is(request, tool)) is not None:
+        return denial
+    if tool is None or tool.digest() != step.schema_digest:
+        return Denial("tool_changed", "gateway.schema_digest", f"{step.tool} changed since")
+    if tool.category is not step.category:
+        return Denial("tool_changed", "gateway.category", f"{step.tool} is {tool.category}")
+    return Permit(step.arguments, step, gate.grant.grant)
+
+
+def check_undo(
+    request: ToolCallRequested, run: RunView, gate: GateView, done: CallView
+) -> Permit | Denial:
+    """Undo is owed: expiry, revocation and bundle changes do not stop it, only a halt does."""
+    if request.call not in run.requests:
+        return Denial("not_requested", "gateway.request", "the run asked for no such call")
+    if gate.halted is not None:
+        return Denial("halted", "gateway.halt", f"the task is halted: {gate.halted.reason}")
+    undone = run.requests.get(request.undoes) if request.undoes is not None else None
+    if undone is None or undone.purpose is not Purpose.DO:
+        return Denial("not_its_call", "gateway.undo", "the run made no such call")
+    if done.undo is None:
+        return Denial("no_entitlement", "gateway.undo", "the call left no right to take it back")
+    if (done.undo.tool, done.undo.version) != (request.tool, request.version):
+        return Denial("undo_mismatch", "gateway.undo", "another tool than the entitlement's")
+    return Permit(done.undo.arguments, None, gate.grant.grant if gate.grant else None)
+
+
+def _grant_holds(
+    request: ToolCallRequested, run: RunView, gate: GateView, now: datetime
+) -> Denial | None:
+    started, grant = run.started, gate.grant
+    if request.call not in run.requests or started is None:
+        return Denial("not_requested", "gateway.request", "the run asked for no such call")
+    if grant is None:
+        return Denial("no_grant", "gateway.grant", "nothing was granted for this task")
+    if (grant.run, grant.grant, grant.plan_hash) != (
+        started.run,
+        started.grant,
+        started.plan_hash,
+    ) or request.run != started.run:
+        return Denial("grant_mismatch", "gateway.grant", "the grant is for another run or plan")
+    if gate.halted is not None:
+        return Denial("halted", "gateway.halt", f"the task is halted: {gate.halted.reason}")
+    if gate.revoked is not None:
+        return Denial("revoked", "gateway.grant", f"the grant was revoked: {gate.revoked.reason}")
+    if gate.cancel is not None:
+        return Denial("cancelled", "gateway.cancel", f"cancelled: {gate.cancel.reason}")
+    if now >= grant.expires_at:
+        return Denial("expired", "gateway.grant", f"expired at {grant.expires_at.isoformat()}")
+    if run.ended is not None:
+        return Denial("run_ended", "gateway.run", f"the run has ended: {run.ended}")
+    return None
+
+
+def _tool_is(request: ToolCallRequested, tool: ToolDescriptor | None) -> Denial | None:
+    if tool is None:
+        return Denial("unknown_tool", "gateway.registry", f"{request.tool} is not registered")
+    if tool.version != request.version:
+        return Denial(
+            "tool_changed",
+            "gateway.registry",
+            f"{tool.name} is at version {tool.version}, the call asks for {request.version}",
+        )
+    return None

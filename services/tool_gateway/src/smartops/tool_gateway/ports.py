@@ -1,0 +1,64 @@
+"""What the gateway needs of the world: something that carries a call out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+from uuid import UUID
+
+from pydantic import JsonValue
+from smartops.contracts.wire import JsonObject
+
+__all__ = ["Answer", "Driver", "NotApplied", "Outbound", "Unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """One call on its way to a tool."""
+
+    tool: str
+    target: str
+    arguments: JsonObject
+    """References already resolved: never stored, never logged."""
+    key: UUID
+    """Idempotency key, the same for every attempt at the step."""
+    headers: Mapping[str, str]
+    """Correlation: call, task, grant, tenant."""
+    timeout: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The tool said that it has done it."""
+
+    output: JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class NotApplied:
+    """The tool definitely has not done it."""
+
+    code: str
+    message: str
+    retryable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nobody can tell from here whether the tool has done it."""
+
+    reason: str
+
+
+class Driver(Protocol):
+    """Carries calls to one kind of system."""
+
+    async def call(self, outbound: Outbound) -> Answer | NotApplied | Unknown:
+        """Carry one call out. Never raises for what the tool or the network does."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...

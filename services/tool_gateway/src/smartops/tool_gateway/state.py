@@ -1,0 +1,53 @@
+"""The call's state, folded from `call-<call>`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from smartops.contracts.events import (
+    ToolCallCompleted,
+    ToolCallDenied,
+    ToolCallDispatched,
+    ToolCallFailed,
+    ToolCallSettled,
+    ToolCallUncertain,
+)
+from smartops.contracts.wire import EventData
+
+__all__ = ["Call", "evolve"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool call: denied, dispatched, or at its outcome."""
+
+    dispatched: ToolCallDispatched | None = None
+    """The newest send."""
+    sends: int = 0
+    uncertain: ToolCallUncertain | None = None
+    ended: str | None = None
+    """denied, succeeded, failed or settled."""
+
+    @property
+    def new(self) -> bool:
+        """Nothing was decided yet."""
+        return self.dispatched is None and self.ended is None
+
+
+def evolve(call: Call, event: EventData) -> Call:
+    """Fold one event; never fails, never decides."""
+    match event:
+        case ToolCallDenied():
+            return replace(call, ended="denied")
+        case ToolCallDispatched():
+            return replace(call, dispatched=event, sends=event.send, uncertain=None)
+        case ToolCallCompleted():
+            return replace(call, ended="succeeded", uncertain=None)
+        case ToolCallFailed():
+            return replace(call, ended="failed", uncertain=None)
+        case ToolCallUncertain():
+            return replace(call, uncertain=event)
+        case ToolCallSettled():
+            return replace(call, ended="settled", uncertain=None)
+        case _:
+            return call
