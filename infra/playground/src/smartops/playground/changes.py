@@ -1,0 +1,160 @@
+"""Everything that can happen to a fleet, as facts that can be written down and applied again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from smartops.playground.faults import Fault
+from smartops.playground.operations import Operation
+
+__all__ = [
+    "Change",
+    "DrainSet",
+    "FaultSet",
+    "FaultSpent",
+    "FaultsCleared",
+    "FleetReset",
+    "GoldenSet",
+    "Restarted",
+    "VersionSet",
+    "Write",
+    "change_from_json",
+    "change_to_json",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionSet:
+    """A server was put on a version."""
+
+    n: int
+    """Number of the request in the record."""
+    server: str
+    version: str
+    key: str | None
+    """The caller's idempotency key."""
+
+    @property
+    def operation(self) -> Operation:
+        """The operation that asked for it."""
+        return Operation.SET_VERSION
+
+    @property
+    def meaning(self) -> str:
+        """What was asked for; the same key must always mean the same."""
+        return f"{self.operation} {self.server} {self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """A server was restarted, once per request."""
+
+    n: int
+    server: str
+
+    @property
+    def operation(self) -> Operation:
+        """The operation that asked for it."""
+        return Operation.RESTART
+
+
+@dataclass(frozen=True, slots=True)
+class DrainSet:
+    """A server was taken out of the traffic, or put back."""
+
+    n: int
+    server: str
+    draining: bool
+    key: str | None
+    """The caller's idempotency key."""
+
+    @property
+    def operation(self) -> Operation:
+        """The operation that asked for it."""
+        return Operation.DRAIN if self.draining else Operation.UNDRAIN
+
+    @property
+    def meaning(self) -> str:
+        """What was asked for; the same key must always mean the same."""
+        return f"{self.operation} {self.server}"
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenSet:
+    """Another version became golden for a role, on one platform or on all (None)."""
+
+    role: str
+    platform: str | None
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaultSet:
+    """A fault was switched on."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class FaultSpent:
+    """A counted fault acted on one request."""
+
+    fault_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaultsCleared:
+    """Faults were switched off."""
+
+    fault_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FleetReset:
+    """The fleet is as on its first day: no faults, no remembered keys."""
+
+
+Write = VersionSet | Restarted | DrainSet
+"""What a request of the fleet's API changes."""
+
+Change = Write | GoldenSet | FaultSet | FaultSpent | FaultsCleared | FleetReset
+"""Anything that changes a fleet."""
+
+_KINDS: dict[str, type[Change]] = {
+    "version_set": VersionSet,
+    "restarted": Restarted,
+    "drain_set": DrainSet,
+    "golden_set": GoldenSet,
+    "fault_set": FaultSet,
+    "fault_spent": FaultSpent,
+    "faults_cleared": FaultsCleared,
+    "fleet_reset": FleetReset,
+}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+
+
+def change_to_json(change: Change) -> dict[str, Any]:
+    """The change as one line of the state file holds it."""
+    data: dict[str, Any] = {"change": _NAMES[type(change)]}
+    for part in fields(change):
+        value = getattr(change, part.name)
+        data[part.name] = value.to_json() if isinstance(value, Fault) else value
+    return data
+
+
+def change_from_json(data: dict[str, Any]) -> Change:
+    """The change written by `change_to_json`.
+
+    Raises:
+        KeyError: There is no change of this name.
+        TypeError: Its fields are others.
+        ValueError: A value is none that was ever written.
+    """
+    values = dict(data)
+    kind = _KINDS[values.pop("change")]
+    if "fault" in values:
+        values["fault"] = Fault.from_json(values["fault"])
+    if "fault_ids" in values:
+        values["fault_ids"] = tuple(values["fault_ids"])
+    return kind(**values)
