@@ -1,0 +1,1 @@
+"""nats-server, PostgreSQL and every service on one machine, under one supervisor."""
