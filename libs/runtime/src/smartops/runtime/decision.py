@@ -24,6 +24,8 @@ class SetTimer:
     """A moment, or a delay from the commit."""
     handler: str
     """The timer handler that decides when it fires."""
+    payload: bytes | None = None
+    """What the handler needs and the stream does not hold yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from smartops.contracts.catalogue import EVENTS
@@ -20,6 +21,7 @@ from smartops.contracts.events import (
 )
 from smartops.contracts.ids import event_id, named_id, timer_id
 from smartops.contracts.streams import parse_stream
+from smartops.contracts.streams import stream as stream_name
 from smartops.contracts.subjects import NO_PARTY, Subjects
 from smartops.contracts.wire import EventData
 from smartops.eventstore.units import (
@@ -31,9 +33,10 @@ from smartops.eventstore.units import (
     Unit,
     Write,
 )
-from smartops.runtime.decision import Decision, SetTimer, Timer
+from smartops.runtime.cues import Order
+from smartops.runtime.decision import Decision, Elsewhere, Refusal, SetTimer, Timer
 
-__all__ = ["Cause", "Recorder", "UnitBuilder"]
+__all__ = ["Cause", "Recorder", "UnitBuilder", "command_stream"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Cause:
     trigger: Trigger
     task: UUID | None
     traceparent: str | None = None
+    order: Order[Any] | None = None
+    """The command, if it is one: a refusal is addressed to who gave it."""
 
 
 class Recorder:
@@ -148,22 +153,15 @@ class UnitBuilder:
                 self.recorder.event(self.stream, version, data, cause, ordinal, self.now)
             )
         for write in decision.elsewhere:
-            if write.stream in self.others:
-                raise ValueError(f"{write.stream} is written twice in one unit")
-            self.others[write.stream] = Write(
-                write.stream,
-                write.expected,
-                [
-                    self.recorder.event(
-                        write.stream, write.expected + 1 + ordinal, data, cause, ordinal, self.now
-                    )
-                    for ordinal, data in enumerate(write.events)
-                ],
-            )
+            self._elsewhere(write, cause)
+        trigger = cause.trigger
+        if decision.refusal is not None:
+            trigger = replace(trigger, outcome="refused")
+            self._refuse(cause, decision.refusal)
         self.reads.update(decision.reads)
         self.timers.extend(self._timer(timer) for timer in decision.timers)
         self.blobs.extend(decision.blobs)
-        self.triggers.append(cause.trigger)
+        self.triggers.append(trigger)
 
     def unit(self) -> Unit:
         """All of it, to be stored or refused as one.
@@ -190,11 +188,50 @@ class UnitBuilder:
             tenant=parse_stream(self.stream).tenant,
         )
 
+    def _elsewhere(self, write: Elsewhere, cause: Cause) -> None:
+        if write.stream in self.others:
+            raise ValueError(f"{write.stream} is written twice in one unit")
+        self.others[write.stream] = Write(
+            write.stream,
+            write.expected,
+            [
+                self.recorder.event(
+                    write.stream, write.expected + 1 + ordinal, data, cause, ordinal, self.now
+                )
+                for ordinal, data in enumerate(write.events)
+            ],
+        )
+
+    def _refuse(self, cause: Cause, refusal: Refusal) -> None:
+        order = cause.order
+        if order is None:
+            raise ValueError("only commands are refused")
+        answer = CommandRefused(
+            command=order.key,
+            name=order.name,
+            principal=order.principal,
+            code=refusal.code,
+            field=refusal.field,
+            message=refusal.message[:4000],
+            content=order.content,
+        )
+        stream = command_stream(order)
+        if stream == self.stream:
+            version = self.version + len(self.events) + 1
+            self.events.append(self.recorder.event(stream, version, answer, cause, 0, self.now))
+        else:
+            self._elsewhere(Elsewhere(stream, 0, [answer]), cause)
+
     def _timer(self, timer: Timer) -> TimerSet | TimerCancel:
         ident = timer_id(self.stream, timer.name)
         if isinstance(timer, SetTimer):
-            return TimerSet(ident, timer.handler, self.stream, timer.name, timer.due)
+            return TimerSet(ident, timer.handler, self.stream, timer.name, timer.due, timer.payload)
         return TimerCancel(ident)
+
+
+def command_stream(order: Order[Any]) -> str:
+    """The stream of answers to a command."""
+    return stream_name(order.tenant, "cmd", order.key)
 
 
 def _entity(stream: str, data: EventData, task: UUID | None) -> str:

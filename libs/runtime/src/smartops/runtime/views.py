@@ -60,19 +60,25 @@ class Views:
         self.bundle: Folds[BundleView] = self._folds(BundleView(), evolve_bundle)
         self.autonomy: Folds[AutonomyView] = self._folds(AutonomyView(), evolve_autonomy)
 
+    async def event(self, cue: Cue) -> EventData:
+        """The very event that a cue points at.
+
+        Raises:
+            NotInLog: as `verified`.
+        """
+        self._check_category(cue)
+        rows = await self._store.read_stream(cue.stream, cue.version - 1, 1)
+        if not rows or rows[0].event_id != cue.id or rows[0].topic != cue.topic:
+            raise NotInLog(f"{cue.stream} holds no event {cue.id} at version {cue.version}")
+        return decode(rows[0])
+
     async def verified(self, folds: Folds[S], cue: Cue) -> Folded[S]:
         """The fold of the cue's stream, at least up to the event it points at.
 
         Raises:
             NotInLog: the log holds no such event there, or a category that may not say it.
         """
-        spec = EVENTS[cue.topic]
-        try:
-            category = parse_stream(cue.stream).category
-        except ValueError as error:
-            raise NotInLog(str(error), field="source") from error
-        if category not in spec.decided_by.values():
-            raise NotInLog(f"{cue.topic} cannot stand in {cue.stream}", field="source")
+        self._check_category(cue)
         folded = await folds.load(cue.stream, at_least=cue.version)
         if (
             folded.version < cue.version
@@ -81,6 +87,15 @@ class Views:
         ):
             raise NotInLog(f"{cue.stream} holds no event {cue.id} at version {cue.version}")
         return folded
+
+    @staticmethod
+    def _check_category(cue: Cue) -> None:
+        try:
+            category = parse_stream(cue.stream).category
+        except ValueError as error:
+            raise NotInLog(str(error), field="source") from error
+        if category not in EVENTS[cue.topic].decided_by.values():
+            raise NotInLog(f"{cue.topic} cannot stand in {cue.stream}", field="source")
 
     def _folds(self, initial: S, evolve: Callable[[S, EventData], S]) -> Folds[S]:
         evolving: Any = evolve

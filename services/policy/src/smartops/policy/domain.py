@@ -42,6 +42,8 @@ __all__ = [
     "decide_vote",
     "expire",
     "halt",
+    "no_such_task",
+    "refuse_vote",
     "revoke",
     "weigh",
 ]
@@ -192,6 +194,20 @@ def decide_vote(
                 _grant(gate, task, gate.validated, plan, terms, now, approvals, automatic=False)
             )
     return Decision(events, reads=voter.reads)
+
+
+def refuse_vote(gate: Gate, vote: ApprovalDecide, voter: Voter, now: datetime) -> Decision:
+    """Answer a voice where nothing awaits one."""
+    refusal = _refuse_vote(gate, vote, voter, now)
+    return Decision(
+        refusal=refusal or Refusal("not_found", "no approval is awaited for this task", "task"),
+        reads=voter.reads,
+    )
+
+
+def no_such_task(task: UUID) -> Decision:
+    """Answer a command about a task that nobody submitted."""
+    return Decision(refusal=Refusal("not_found", f"there is no task {task}", "task"))
 
 
 def expire(gate: Gate, timer: str, due: datetime, now: datetime) -> Decision:

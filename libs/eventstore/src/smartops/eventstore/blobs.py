@@ -1,0 +1,57 @@
+"""Content-addressed blobs, kept in memory once read."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+
+from smartops.eventstore.errors import BlobCorrupt, BlobMissing
+
+__all__ = ["DEFAULT_CACHE_BYTES", "Blobs"]
+
+DEFAULT_CACHE_BYTES = 64 * 1024 * 1024
+"""Bytes of blobs kept."""
+
+
+class Blobs:
+    """Blobs never change, so a copy is never stale; the digest is checked when one is read."""
+
+    def __init__(
+        self,
+        read: Callable[[str, bytes], Awaitable[bytes | None]],
+        max_bytes: int = DEFAULT_CACHE_BYTES,
+    ) -> None:
+        self._read = read
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._kept: OrderedDict[tuple[str, bytes], bytes] = OrderedDict()
+
+    async def get(self, tenant: str, digest: bytes) -> bytes:
+        """The bytes with this SHA-256.
+
+        Raises:
+            BlobMissing: The tenant has none.
+            BlobCorrupt: The database returned other bytes.
+        """
+        key = (tenant, digest)
+        kept = self._kept.get(key)
+        if kept is not None:
+            self._kept.move_to_end(key)
+            return kept
+        content = await self._read(tenant, digest)
+        if content is None:
+            raise BlobMissing(tenant, digest)
+        if hashlib.sha256(content).digest() != digest:
+            raise BlobCorrupt(tenant, digest)
+        self.keep(tenant, digest, content)
+        return content
+
+    def keep(self, tenant: str, digest: bytes, content: bytes) -> None:
+        """Remember a blob whose digest is known to be right."""
+        key = (tenant, digest)
+        if key in self._kept or len(content) > self._max_bytes:
+            return
+        self._kept[key] = content
+        self._bytes += len(content)
+        while self._bytes > self._max_bytes:
+            _, dropped = self._kept.popitem(last=False)
+            self._bytes -= len(dropped)

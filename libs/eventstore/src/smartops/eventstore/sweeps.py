@@ -1,0 +1,143 @@
+"""Sweeps: find trigger events that nobody handled, without help from the bus."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from smartops.eventstore.errors import StoreError
+from smartops.eventstore.rows import HandlerMarks, StoredRow
+
+__all__ = ["INTERVAL", "LIMIT", "OLDER_THAN", "Handler", "SweepSource", "Sweeper"]
+
+INTERVAL = timedelta(seconds=2)
+"""Mean pause between two sweeps; jittered by a quarter, so that processes spread out."""
+
+OLDER_THAN = timedelta(seconds=3)
+"""Age from which an unhandled event counts as forgotten by the bus rather than under way."""
+
+LIMIT = 200
+"""Unhandled events taken per handler and sweep."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """What a handler is triggered by."""
+
+    name: str
+    """As in `Trigger.handler`; unique within its role."""
+
+    topics: Sequence[str] = ()
+    """Event topics; none for a handler of commands, which no sweep can find."""
+
+    parties: Sequence[str] | None = None
+    """Only events for these parties; None for any."""
+
+    from_position: int | None = None
+    """Only events above this position; None means: those after its first registration."""
+
+
+class SweepSource(Protocol):
+    """What the sweeper needs of the store."""
+
+    async def register_handlers(self, handlers: Sequence[Handler]) -> Sequence[HandlerMarks]:
+        """Make the handlers known."""
+        ...
+
+    async def unhandled(
+        self, handler: Handler, older_than: timedelta = OLDER_THAN, limit: int = LIMIT
+    ) -> list[StoredRow]:
+        """Its events without an inbox row."""
+        ...
+
+
+class Sweeper:
+    """Asks regularly for unhandled events and hands them to a callback, oldest first.
+
+    One callback at a time: a sweep is the slow, sure way behind the fast one. An event is handed
+    out on each sweep until it has an inbox row; handled and parked ones lie below the handler's
+    low-water mark sooner or later and cost nothing any more.
+    """
+
+    def __init__(
+        self,
+        store: SweepSource,
+        handlers: Sequence[Handler],
+        callback: Callable[[str, StoredRow], Awaitable[None]],
+        *,
+        interval: timedelta = INTERVAL,
+        older_than: timedelta = OLDER_THAN,
+        on_error: Callable[[str, StoredRow | None, Exception], None] | None = None,
+    ) -> None:
+        """Prepare; nothing runs before `start`.
+
+        Args:
+            store: The store, connected as the service's role.
+            handlers: All handlers of the service.
+            callback: Handles (handler name, event) as if it had come by the bus.
+            interval: Mean pause between sweeps.
+            older_than: Younger events are left to the bus.
+            on_error: Told what a callback, or the sweep itself (row None), raised. Work goes on.
+        """
+        self._store = store
+        self._handlers = tuple(handlers)
+        self._callback = callback
+        self._interval = interval.total_seconds()
+        self._older_than = older_than
+        self._on_error = on_error
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Register the handlers and begin.
+
+        Raises:
+            StoreUnavailable: The handlers could not be registered.
+        """
+        await self._store.register_handlers(self._handlers)
+        self._task = asyncio.create_task(self._run(), name="sweeper")
+
+    async def stop(self) -> None:
+        """Stop; a callback in hand is cancelled, its event stays unhandled."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def poke(self) -> None:
+        """Sweep now, e.g. after the bus came back."""
+        self._wake.set()
+
+    async def sweep(self) -> int:
+        """One round over all handlers; returns the number of events handed out."""
+        count = 0
+        for handler in self._handlers:
+            if not handler.topics:
+                continue
+            try:
+                rows = await self._store.unhandled(handler, self._older_than)
+            except StoreError as error:
+                self._report(handler.name, None, error)
+                return count
+            for row in rows:
+                count += 1
+                try:
+                    await self._callback(handler.name, row)
+                except Exception as error:  # noqa: BLE001 - reported; found again next time.
+                    self._report(handler.name, row, error)
+        return count
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            await self.sweep()
+            pause = self._interval * random.uniform(0.75, 1.25)  # noqa: S311 - spreads load only.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), pause)
+
+    def _report(self, handler: str, row: StoredRow | None, error: Exception) -> None:
+        if self._on_error is not None:
+            self._on_error(handler, row, error)

@@ -1,0 +1,89 @@
+"""Builds the `plan` input from a plan as the contracts know it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from smartops.contracts.plan import Phase, Plan, Step
+from smartops.contracts.tools import ToolDescriptor
+from smartops.contracts.wire import Category
+from smartops.policy_engine.inputs import PhaseInput, PlanInput, StepInput
+
+__all__ = ["Registry", "plan_input"]
+
+Registry = Callable[[str, str], ToolDescriptor | None]
+"""The registered tool of this name and version, if there is one."""
+
+
+def plan_input(
+    plan: Plan, *, registry: Registry, autonomy_level: int, total_assets: int | None = None
+) -> PlanInput:
+    """The document on which policy decides about a plan.
+
+    Category and reversibility come from the registry; a tool whose descriptor is no longer the
+    one that the step pins counts as not registered.
+
+    Args:
+        plan: a plan whose header and steps agree, as `Plan.read` returns it.
+        registry: the log's view of the tools.
+        autonomy_level: of the plan's agent, 0 to 4.
+        total_assets: assets in scope by an inventory; otherwise the plan's own number is taken,
+            raised to what the plan touches if that is more.
+
+    Raises:
+        KeyError: the header lists a step that the plan does not have.
+    """
+    header = plan.header
+    by_hash = plan.by_hash()
+    phases: list[PhaseInput] = []
+    steps: list[StepInput] = []
+    for index, phase in enumerate(header.phases):
+        members = [by_hash[step] for step in phase.steps]
+        inputs = [_step(step, index, registry) for step in members]
+        steps += inputs
+        phases.append(_phase(phase, inputs))
+    total = header.total_assets if total_assets is None else total_assets
+    return PlanInput(
+        task=header.task,
+        number=header.number,
+        tenant=header.tenant,
+        environment=header.environment,
+        agent=header.agent.name,
+        requester=header.requester.principal,
+        autonomy_level=autonomy_level,
+        total_assets=max(total, len(plan.targets())),
+        approval_requested=header.approval_requested,
+        phases=tuple(phases),
+        steps=tuple(steps),
+    )
+
+
+def _step(step: Step, phase: int, registry: Registry) -> StepInput:
+    tool = registry(step.tool, step.version)
+    if tool is not None and tool.digest() != step.schema_digest:
+        tool = None
+    category = None if tool is None else tool.category
+    return StepInput(
+        id=step.id,
+        phase=phase,
+        tool=step.tool,
+        version=step.version,
+        category=category,
+        registered=tool is not None,
+        reversible=category is Category.REVERSIBLE and step.undo is not None,
+        target=step.target,
+        arguments=step.arguments,
+    )
+
+
+def _phase(phase: Phase, steps: list[StepInput]) -> PhaseInput:
+    return PhaseInput(
+        name=phase.name,
+        assets=tuple(dict.fromkeys(step.target for step in steps)),
+        steps=len(steps),
+        writes=sum(step.writes for step in steps),
+        health_checks=len(phase.checks),
+        rollback_if=phase.rollback_if,
+        wait_ms=phase.wait_ms,
+        watch_ms=max((check.window_ms for check in phase.checks), default=0),
+    )

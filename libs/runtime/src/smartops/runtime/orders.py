@@ -1,0 +1,129 @@
+"""Commands at the door: read strictly, refused by event, naming the field."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid5
+
+from smartops.contracts.canonical import digest
+from smartops.contracts.catalogue import COMMANDS
+from smartops.contracts.errors import Malformed, UnknownVersion
+from smartops.contracts.ids import command_key, read_principal
+from smartops.contracts.parsing import parse_model
+from smartops.contracts.subjects import CommandSubject, Subjects
+from smartops.eventstore.results import Already
+from smartops.eventstore.store import EventStore
+from smartops.eventstore.units import Trigger
+from smartops.runtime.cues import Order
+from smartops.runtime.decision import Decision, Refusal
+from smartops.runtime.recording import Cause, Recorder, UnitBuilder, command_stream
+
+__all__ = ["Orders"]
+
+
+class Orders:
+    """Reads commands of one service and answers those that cannot be obeyed."""
+
+    def __init__(self, store: EventStore, recorder: Recorder, subjects: Subjects) -> None:
+        self._store = store
+        self._recorder = recorder
+        self._subjects = subjects
+
+    async def read(self, handler: str, subject: str, raw: bytes) -> Order[Any] | None:
+        """The command in a message; None when it was refused here, by event.
+
+        Raises:
+            Malformed: not even the subject is one of ours, so there is nobody to answer.
+            UnknownVersion: a newer version, which a newer process will know.
+        """
+        where = self._subjects.read_command(subject)
+        key = command_key(where.tenant, where.principal, where.name, where.id)
+        content = digest(raw)
+        spec = COMMANDS.get(f"{where.name}.v{where.version}")
+        if spec is None and any(c.data.name == where.name for c in COMMANDS.values()):
+            raise UnknownVersion(f"{where.name} in version {where.version}")
+        problem: Refusal | None = None
+        data: Any = None
+        authtype = ""
+        try:
+            authtype = read_principal(where.principal)[0]
+        except ValueError as error:
+            problem = Refusal("malformed", str(error), "subject.principal")
+        if spec is None:
+            problem = Refusal("unknown_command", f"there is no command {where.name}", "subject")
+        elif problem is None:
+            try:
+                data = parse_model(spec.data, raw)
+            except Malformed as error:
+                problem = Refusal("malformed", error.reason, error.field)
+        order = Order(
+            handler=handler,
+            tenant=where.tenant,
+            principal=where.principal,
+            authtype=authtype,
+            name=where.name,
+            id=where.id,
+            key=key,
+            content=content,
+            data=data,
+        )
+        if problem is not None:
+            await self.refuse(order, problem)
+            return None
+        return order
+
+    def cause(self, order: Order[Any], task: UUID | None) -> Cause:
+        """The cause of what follows from a command."""
+        trigger = Trigger(order.handler, order.key, reason=order.content)
+        return Cause(trigger, task, order.traceparent, order)
+
+    async def refuse(self, order: Order[Any], refusal: Refusal) -> None:
+        """Answer a command that changes nothing; repeats are answered once."""
+        await self._answer(
+            Cause(
+                Trigger(order.handler, order.key, reason=order.content),
+                None,
+                order.traceparent,
+                order,
+            ),
+            refusal,
+        )
+
+    async def check_reuse(self, order: Order[Any]) -> None:
+        """A settled command came again: the same bytes are a repeat, other bytes are refused."""
+        settled = await self._store.settled(order.handler, order.key)
+        if settled is None or settled.reason in (None, order.content):
+            return
+        # The cause names key and content, so each misuse is answered once.
+        cause = Cause(
+            Trigger(order.handler, uuid5(order.key, order.content), reason=order.content),
+            None,
+            order.traceparent,
+            order,
+        )
+        await self._answer(
+            cause, Refusal("key_reused", "this command id was used with other content", "id")
+        )
+
+    async def park(self, handler: str, subject: str, raw: bytes, reason: str) -> None:
+        """Write down a command that was given up, with its bytes: no log holds them."""
+        try:
+            where: CommandSubject = self._subjects.read_command(subject)
+        except Malformed:
+            return
+        key = command_key(where.tenant, where.principal, where.name, where.id)
+        await self._store.park(handler, key, reason, raw)
+
+    async def _answer(self, cause: Cause, refusal: Refusal) -> None:
+        order = cause.order
+        if order is None:
+            raise ValueError("only commands are refused")
+        stream = command_stream(order)
+        version = 0
+        while True:
+            builder = UnitBuilder(self._recorder, stream, version, self._store.db_now())
+            builder.add(cause, Decision(refusal=refusal))
+            result = await self._store.append(builder.unit())
+            if isinstance(result, Already) or not hasattr(result, "actual"):
+                return
+            version = result.actual

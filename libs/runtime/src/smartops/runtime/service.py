@@ -1,0 +1,348 @@
+"""The floor under every service: store, bus, timers and sweeps joined to its handlers.
+
+A handler is a coroutine function for one entry of the catalogue. It is called for each message,
+for each event that a sweep finds unhandled, and must not care which: the inbox settles repeats.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+from faststream.nats.message import NatsMessage
+from nats.aio.client import Client
+from smartops.bus.broker import BusBroker
+from smartops.bus.connection import connect
+from smartops.bus.dead_letter import DeadLetters
+from smartops.bus.delivery import Delivery
+from smartops.bus.errors import Outage
+from smartops.bus.middleware import ErrorMapping, Outcome
+from smartops.bus.pull_options import PullOptions
+from smartops.bus.relay import Outgoing, Relay
+from smartops.bus.subscriber import bus_subscriber
+from smartops.bus.topology import COMMANDS_STREAM, EVENTS_STREAM
+from smartops.bus.users import inbox_prefix
+from smartops.contracts.catalogue import HandlerSpec, handler
+from smartops.contracts.envelope import read_hint
+from smartops.contracts.errors import ContractError
+from smartops.contracts.subjects import Subjects
+from smartops.contracts.wire import EventData
+from smartops.eventstore.errors import StoreError, StoreUnavailable
+from smartops.eventstore.rows import OutboxRow, StoredRow, TimerRow
+from smartops.eventstore.store import EventStore
+from smartops.eventstore.sweeps import Handler, Sweeper
+from smartops.eventstore.timers import Timers
+from smartops.eventstore.units import Trigger
+from smartops.runtime.cues import Cue, Order, cue_of_message, cue_of_row
+from smartops.runtime.orders import Orders
+from smartops.runtime.plans import Plans
+from smartops.runtime.reactor import Reaction, Reactor
+from smartops.runtime.recording import Cause, Recorder
+from smartops.runtime.settings import ServiceSettings
+from smartops.runtime.views import Views
+from smartops.telemetry.bundle import Telemetry
+from smartops.telemetry.metrics import HandlerMeter
+from smartops.telemetry.probes import Probe
+
+__all__ = ["Service"]
+
+S = TypeVar("S")
+F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
+
+_log = logging.getLogger(__name__)
+
+_LEFTOVERS_AGE = timedelta(seconds=2)
+"""Outbox rows this old were not acked in time; they are published again."""
+_LEFTOVERS_PAUSE = 1.0
+_LEFTOVERS_LIMIT = 500
+
+
+class Service:
+    """One service process.
+
+    Args:
+        name: as the catalogue names it.
+        settings: see `ServiceSettings`.
+        telemetry: logs, metrics, traces, health pages.
+        store: connected as this service's role.
+    """
+
+    def __init__(
+        self, name: str, settings: ServiceSettings, telemetry: Telemetry, store: EventStore
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.telemetry = telemetry
+        self.subjects = Subjects(settings.prefix)
+        self.store = store
+        self.recorder = Recorder(name, self.subjects)
+        self.views = Views(self.store)
+        self.plans = Plans(self.store)
+        self.orders = Orders(self.store, self.recorder, self.subjects)
+        self._timers: dict[str, Callable[[TimerRow], Awaitable[None]]] = {}
+        self._meters: dict[str, HandlerMeter] = {}
+        self._events: dict[str, Callable[[Cue], Awaitable[None]]] = {}
+        self._broker = BusBroker(self._connect, grace=settings.shutdown_grace, apply_types=False)
+        self._nc: Client | None = None
+        self._relay: Relay | None = None
+        self._mapping = ErrorMapping(
+            _LateDeadLetters(self), park=self._park, translate=_translate, on_outcome=self._count
+        )
+        self._wheel = Timers(self.store, self._fire, on_error=self._timer_failed)
+        self._sweeper: Sweeper | None = None
+        self._background: list[asyncio.Task[None]] = []
+        self._publishing: set[asyncio.Task[None]] = set()
+
+    # ---- what a service declares ----------------------------------------------------------
+
+    def reactor(self, initial: S, evolve: Callable[[S, EventData], S]) -> Reactor[S]:
+        """A reactor for one kind of this service's streams."""
+        return Reactor(self.store, self.recorder, initial=initial, evolve=evolve)
+
+    def on_event(self, name: str) -> Callable[[F], F]:
+        """Register the handler of events called `name` in the catalogue; it takes a `Cue`."""
+        spec = self._spec(name)
+
+        def register(function: F) -> F:
+            self._events[name] = function
+
+            async def decode(message: NatsMessage) -> Cue:
+                raw = message.raw_message
+                if isinstance(raw, list):
+                    raise TypeError("our loop hands over one message at a time")
+                return cue_of_message(name, self.subjects, raw.subject, read_hint(raw.data))
+
+            self._subscribe(EVENTS_STREAM, spec, decode)(function)
+            return function
+
+        return register
+
+    def on_command(self, name: str) -> Callable[[F], F]:
+        """Register the handler of commands called `name`: from an `Order` to a `Reaction`.
+
+        A command that breaks its contract is refused by event and never reaches the handler.
+        """
+        spec = self._spec(name)
+
+        def register(function: F) -> F:
+            async def decode(message: NatsMessage) -> Order[Any] | None:
+                raw = message.raw_message
+                if isinstance(raw, list):
+                    raise TypeError("our loop hands over one message at a time")
+                return await self.orders.read(name, raw.subject, raw.data)
+
+            async def obey(order: Order[Any] | None) -> None:
+                if order is None:
+                    return
+                if await function(order) is Reaction.ALREADY:
+                    await self.orders.check_reuse(order)
+
+            self._subscribe(COMMANDS_STREAM, spec, decode)(obey)
+            return function
+
+        return register
+
+    def on_timer(self, name: str) -> Callable[[F], F]:
+        """Register the handler of timers called `name`; it takes a `TimerRow`."""
+
+        def register(function: F) -> F:
+            self._timers[name] = function
+            return function
+
+        return register
+
+    # ---- what handlers use -----------------------------------------------------------------
+
+    def cause(self, cue: Cue, task: UUID | None) -> Cause:
+        """The cause of what follows from an event."""
+        return Cause(Trigger(cue.handler, cue.id), task, cue.traceparent)
+
+    def cause_of_timer(self, row: TimerRow, task: UUID | None) -> Cause:
+        """The cause of what follows from a timer."""
+        return Cause(Trigger(row.handler, row.timer_id, is_timer=True), task)
+
+    # ---- life ------------------------------------------------------------------------------
+
+    def probes(self) -> list[Probe]:
+        """What this process needs in order to work, for readiness."""
+        return [
+            Probe("database", lambda: self.store.trouble),
+            Probe("bus", lambda: self._broker.trouble),
+        ]
+
+    async def start(self) -> None:
+        """Come up; returns once messages are being handled."""
+        self.store.on_committed(self._publish)
+        await self._broker.start()
+        handlers = [
+            Handler(name, spec.topics, (spec.party,) if spec.party is not None else None)
+            for name in self._events
+            if (spec := handler(name))
+        ]
+        self._sweeper = Sweeper(self.store, handlers, self._swept, on_error=self._sweep_failed)
+        await self._sweeper.start()
+        await self._wheel.start()
+        self._background.append(asyncio.create_task(self._publish_leftovers(), name="leftovers"))
+        _log.info("ready")
+
+    async def stop(self) -> None:
+        """Go down in order: no new work, finish what is in hand, publish, close."""
+        await self._wheel.stop()
+        if self._sweeper is not None:
+            await self._sweeper.stop()
+        for task in self._background:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        if self._nc is not None:
+            for subscriber in self._broker.durables:
+                await subscriber.stop()
+        if self._publishing:
+            await asyncio.wait(self._publishing, timeout=5)
+        if self._relay is not None:
+            await self._relay.stop()
+        await self._broker.stop()
+        await self.store.close()
+
+    # ---- inside ----------------------------------------------------------------------------
+
+    def _spec(self, name: str) -> HandlerSpec:
+        spec = handler(name)
+        if spec.service != self.name:
+            raise ValueError(f"{name} is a handler of {spec.service}, not of {self.name}")
+        return spec
+
+    def _subscribe(
+        self, stream: str, spec: HandlerSpec, decode: Callable[[NatsMessage], Awaitable[Any]]
+    ) -> Any:
+        return bus_subscriber(
+            self._broker,
+            stream=stream,
+            durable=spec.durable,
+            mapping=self._mapping,
+            options=PullOptions(concurrency=spec.concurrency),
+            inbox_prefix=inbox_prefix(self.name),
+            decoder=decode,
+            title=spec.name,
+        )
+
+    async def _connect(self) -> Client:
+        self._nc = await connect(
+            self.settings.nats_url.split(","),
+            name=self.name,
+            inbox_prefix=inbox_prefix(self.name),
+            seed_path=self.settings.nats_seed_file,
+        )
+        self._relay = Relay(self._nc, self._acked)
+        await self._relay.start()
+        return self._nc
+
+    @property
+    def nats(self) -> Client:
+        """The connection to the bus."""
+        if self._nc is None:
+            raise RuntimeError("the service has not been started")
+        return self._nc
+
+    def _publish(self, rows: Sequence[OutboxRow]) -> None:
+        """Right after a commit; what does not get through is found by the leftovers' sweep."""
+        if self._relay is None or not self.settings.events_enabled:
+            return
+        if self.settings.events_mode == "logger":
+            for row in rows:
+                _log.info("event", extra={"subject": row.subject, "position": row.position})
+        task = asyncio.create_task(self._relay_rows(rows))
+        self._publishing.add(task)
+        task.add_done_callback(self._publishing.discard)
+
+    async def _relay_rows(self, rows: Sequence[OutboxRow]) -> None:
+        if self._relay is not None:
+            await self._relay.publish(
+                [Outgoing(row.subject, row.state, str(row.event_id), row.position) for row in rows]
+            )
+
+    def _acked(self, positions: list[int]) -> None:
+        self.store.outbox_done(positions)
+
+    async def _publish_leftovers(self) -> None:
+        while True:
+            await asyncio.sleep(_LEFTOVERS_PAUSE)
+            if self._relay is None or not self.nats.is_connected:
+                continue
+            try:
+                rows = await self.store.outbox_pending(_LEFTOVERS_AGE, _LEFTOVERS_LIMIT)
+            except StoreError as error:
+                _log.info("leftovers: %s", error)
+                continue
+            if rows:
+                _log.info("publishing %d leftovers", len(rows))
+                await self._relay_rows(rows)
+
+    async def _swept(self, name: str, row: StoredRow) -> None:
+        _log.info("swept", extra={"handler": name, "position": row.position})
+        try:
+            await self._events[name](cue_of_row(name, row))
+        except ContractError as error:
+            if error.retryable:
+                raise
+            await self.store.park(name, row.event_id, f"{error.code}: {error}")
+
+    async def _fire(self, row: TimerRow) -> None:
+        await self._timers[row.handler](row)
+
+    def _timer_failed(self, row: TimerRow | None, error: Exception) -> None:
+        name = row.name if row is not None else "the look for due timers"
+        _log.warning("timer %s: %s", name, error, exc_info=error)
+
+    def _sweep_failed(self, name: str, row: StoredRow | None, error: Exception) -> None:
+        _log.warning(
+            "sweep of %s at %s: %s", name, row.position if row else "-", error, exc_info=error
+        )
+
+    async def _park(self, durable: str, delivery: Delivery, reason: str) -> None:
+        """Write down that a message was given up, if it stands for something in the log."""
+        name = durable.replace("-", ".", 1)
+        if delivery.about.stream == EVENTS_STREAM:
+            try:
+                cue = cue_of_message(
+                    name,
+                    self.subjects,
+                    delivery.message.subject,
+                    read_hint(delivery.message.data),
+                )
+            except ContractError:
+                return  # No event of ours: the dead letter is all there is to say of it.
+            rows = await self.store.read_stream(cue.stream, cue.version - 1, 1)
+            if rows and rows[0].event_id == cue.id:
+                await self.store.park(name, cue.id, reason)
+            return
+        await self.orders.park(name, delivery.message.subject, delivery.message.data, reason)
+
+    def _count(self, durable: str, outcome: Outcome, seconds: float) -> None:
+        meter = self._meters.get(durable)
+        if meter is None:
+            meter = self._meters[durable] = self.telemetry.metrics.handler(durable)
+        meter.done(outcome.value, seconds)
+
+
+class _LateDeadLetters(DeadLetters):
+    """Dead letters on a connection that is made later."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._subject = service.subjects.parked
+
+    @property
+    def _nc(self) -> Client:  # type: ignore[override]
+        return self._service.nats
+
+
+def _translate(error: Exception) -> Exception | None:
+    if isinstance(error, StoreUnavailable):
+        return Outage("database", str(error))
+    return None

@@ -1,0 +1,221 @@
+"""A plan card on the terminal: all that decides, in words, from the verified bytes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+from smartops.contracts.canonical import canonical
+from smartops.contracts.ids import read_principal
+from smartops.contracts.plan import Phase, Requester
+from smartops.contracts.wire import Category, Check, Environment, JsonObject, RiskLevel
+from smartops.sdk.cli.text import clip, count, duration, harmless, listing, one_line
+from smartops.sdk.plan_card import Action, PlanCard
+from smartops.sdk.short_id import short
+
+__all__ = ["phases_table", "render_card", "who"]
+
+_SHORT = 120
+"""Longest value on a card, in characters, unless all is asked for."""
+_FEW = 5
+"""Targets and steps listed, unless all are asked for."""
+_ALL = 10**9
+
+_GRAVE = frozenset({RiskLevel.HIGH.value, RiskLevel.CRITICAL.value})
+
+
+def render_card(card: PlanCard, console: Console, *, full: bool = False) -> RenderableType:
+    """The card, in a frame on terminals and between rules elsewhere."""
+    header = card.plan.header
+    title = f"Plan {header.number} of task {short(header.task)}"
+    body = Group(_facts(card, full=full), "", phases_table(card, full=full), "", _seals(card))
+    if not console.is_terminal:
+        return Group(Rule(title, characters="-"), body, Rule(characters="-"))
+    grave = header.environment is Environment.PRODUCTION
+    border = "yellow" if grave else "blue"
+    return Panel(
+        body, title=title, title_align="left", border_style=border, box=box.ROUNDED, padding=(1, 2)
+    )
+
+
+def phases_table(card: PlanCard, *, full: bool = False) -> RenderableType:
+    """The phases: what is done where, what is watched, when it is taken back."""
+    table = _grid()
+    for number, phase in enumerate(card.plan.header.phases, 1):
+        lines = [_pace(phase, len(phase.steps))]
+        lines += [_action(action, full=full) for action in card.actions_of(phase)]
+        if phase.checks:
+            lines.append(Text("watch  " + "; ".join(map(_check, phase.checks))))
+        if phase.rollback_if:
+            lines.append(Text(f"back   if {one_line(phase.rollback_if)}"))
+        table.add_row(f"{number} {one_line(phase.name)}", Group(*lines))
+    return table
+
+
+def who(token: str) -> str:
+    """A principal in words: `operator (local)`."""
+    try:
+        issuer, subject = read_principal(token)
+    except ValueError:
+        return one_line(token)
+    return f"{one_line(subject)} ({one_line(issuer)})"
+
+
+def _facts(card: PlanCard, *, full: bool) -> Table:
+    header, table = card.plan.header, _grid()
+    for label, value in (
+        ("Summary", Text(harmless(header.summary), style="bold")),
+        ("Goal", Text(harmless(header.goal)) if header.goal != header.summary else None),
+        ("Environment", _grave(header.environment.value, Environment.PRODUCTION.value)),
+        ("Asked by", Text(_person(header.requester))),
+        ("Edited by", Text(_person(header.editor)) if header.editor is not None else None),
+        ("Planned by", Text(f"{header.agent.name} {header.agent.version}, {header.type}")),
+        ("Reach", Text(_reach(card))),
+        ("Undo", _undo(card, full=full)),
+        ("Evidence", Text(_evidence(card, full=full))),
+        ("Must still hold", Text(_preconditions(card)) if header.preconditions else None),
+    ):
+        if value is not None:
+            table.add_row(label, value)
+    for label, text in _assessment(card.assessment):
+        limit = _ALL if full else 2 * _SHORT
+        style = "bold red" if text in _GRAVE else ""
+        table.add_row(label, Text(clip(text, limit), style=style))
+    return table
+
+
+def _seals(card: PlanCard) -> Table:
+    table = _grid()
+    table.add_row("Plan", Text(card.plan_hash, style="dim"))
+    table.add_row("Assessment", Text(card.assessment_hash, style="dim"))
+    return table
+
+
+def _grid() -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True, min_width=15)
+    table.add_column(overflow="fold")
+    return table
+
+
+def _grave(value: str, grave: str) -> Text:
+    return Text(value, style="bold red" if value == grave else "")
+
+
+def _person(person: Requester) -> str:
+    return f"{who(person.principal)}, known by {one_line(person.authtype)} credentials"
+
+
+def _reach(card: PlanCard) -> str:
+    targets, total = len(card.plan.targets()), card.plan.header.total_assets
+    text = f"{count(targets, 'target')} by {count(len(card.plan.steps), 'step')}"
+    return f"{text}, of {total:,} in scope ({targets / total:.0%})" if total else text
+
+
+def _undo(card: PlanCard, *, full: bool) -> Text:
+    lost = card.not_undoable
+    if all(step.category is Category.READ for step in card.plan.steps):
+        return Text("nothing is changed")
+    if not lost:
+        return Text("every change can be taken back", style="green")
+    steps = listing([step.id for step in lost], _ALL if full else _FEW)
+    return Text(
+        f"{len(lost)} of {count(len(card.plan.steps), 'step')} CANNOT be taken back: {steps}",
+        style="bold red",
+    )
+
+
+def _evidence(card: PlanCard, *, full: bool) -> str:
+    evidence = card.plan.header.evidence
+    if not evidence:
+        return "none"
+    shown = [digest if full else digest[: len("sha256:") + 12] for digest in evidence]
+    return f"{count(len(evidence), 'snapshot')}: {listing(shown, _ALL if full else _FEW)}"
+
+
+def _preconditions(card: PlanCard) -> str:
+    held = [f"{one.tool}({_arguments(one.arguments)})" for one in card.plan.header.preconditions]
+    return f"what was seen by {listing(held, _FEW)}"
+
+
+def _pace(phase: Phase, steps: int) -> Text:
+    if steps == 1:
+        pace = "1 step"
+    elif phase.order == "sequential":
+        pace = f"{steps} steps, one after the other"
+    else:
+        pace = f"{steps} steps, up to {phase.parallelism} at once"
+    wait = f", then {_span(phase.wait_ms)} before the first look" if phase.wait_ms else ""
+    return Text(pace + wait, style="dim")
+
+
+def _action(action: Action, *, full: bool) -> Text:
+    text = Text(f"{action.tool} ", style="bold")
+    text.append(_clipped(_arguments(action.arguments), full=full), style="not bold")
+    text.append(f" on {listing(action.targets, _ALL if full else _FEW)}", style="not bold")
+    if action.category is Category.IRREVERSIBLE:
+        text.append(" irreversible", style="bold red")
+    elif action.category is Category.READ:
+        text.append(" read only", style="not bold dim")
+    if action.undo is not None:
+        undo = f"{action.undo.tool} {_clipped(_arguments(action.undo.arguments), full=full)}"
+        text.append(f"\n  undo {undo}", style="not bold dim")
+    return text
+
+
+def _check(check: Check) -> str:
+    what = check.target if check.type == "http_200" else check.threshold or ""
+    forgiven = f", {check.failure_limit} forgiven" if check.failure_limit else ""
+    return (
+        f"{check.type} {one_line(what)} for {_span(check.window_ms)}, "
+        f"every {_span(check.interval_ms)}{forgiven}"
+    )
+
+
+def _arguments(arguments: JsonObject) -> str:
+    return ", ".join(f"{one_line(key)}={_value(value)}" for key, value in arguments.items())
+
+
+def _value(value: Any) -> str:
+    match value:
+        case {"$before": name}:
+            return f"<as before: {one_line(str(name))}>"
+        case {"$secret": name}:
+            return f"<secret: {one_line(str(name))}>"
+        case {"$pii": kind, **_rest}:
+            return f"<{one_line(str(kind))}, hidden>"
+        case str():
+            return one_line(value)
+        case _:
+            return one_line(canonical(value).decode())
+
+
+def _assessment(values: Mapping[str, Any], root: str = "") -> Iterator[tuple[str, str]]:
+    """Everything that policy hashed, flattened: a card that left something out would not bind it."""
+    for key, value in values.items():
+        label = f"{root} {key}".strip().replace("_", " ")
+        if isinstance(value, Mapping) and value:
+            yield from _assessment(value, label)
+        elif isinstance(value, list) and all(isinstance(item, str) for item in value):
+            yield _label(label), ", ".join(map(one_line, value)) or "none"
+        else:
+            yield _label(label), _value(value)
+
+
+def _label(label: str) -> str:
+    return one_line(label[:1].upper() + label[1:])
+
+
+def _clipped(text: str, *, full: bool) -> str:
+    return text if full else clip(text, _SHORT)
+
+
+def _span(milliseconds: int) -> str:
+    return duration(timedelta(milliseconds=milliseconds))

@@ -1,0 +1,80 @@
+"""How far a task has come, folded from its events: enough to know when watching may end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from smartops.contracts.events import (
+    TaskApprovalExpired,
+    TaskApprovalGranted,
+    TaskApprovalRejected,
+    TaskApprovalRequired,
+    TaskCancelled,
+    TaskCancelRequested,
+    TaskCompleted,
+    TaskEscalated,
+    TaskFailed,
+    TaskHalted,
+    TaskPlanRefused,
+    TaskRolledBack,
+    TaskStarted,
+)
+from smartops.contracts.wire import EventData
+
+__all__ = ["Course", "Outcome", "follow"]
+
+Outcome = Literal[
+    "completed",
+    "rolled_back",
+    "failed_retryable",
+    "failed_terminal",
+    "escalated_to_human",
+    "rejected",
+    "cancelled",
+]
+"""The end states among the statuses that people see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Where a task stands."""
+
+    started: bool = False
+    waiting: bool = False
+    """A person's approval is awaited."""
+    outcome: Outcome | None = None
+    """None while it is under way."""
+
+
+def follow(course: Course, data: EventData | None) -> Course:
+    """Fold one event of a task."""
+    match data:
+        case TaskApprovalRequired():
+            return replace(course, waiting=True)
+        case TaskApprovalGranted():
+            return replace(course, waiting=False)
+        case TaskStarted():
+            return replace(course, started=True)
+        case TaskCompleted():
+            return replace(course, outcome="completed")
+        case TaskRolledBack():
+            return replace(course, outcome="rolled_back")
+        case TaskCancelled():
+            return replace(course, waiting=False, outcome="cancelled")
+        case TaskFailed():
+            return replace(
+                course, outcome="failed_retryable" if data.retryable else "failed_terminal"
+            )
+        case TaskEscalated():
+            return replace(course, outcome="escalated_to_human")
+        case TaskPlanRefused() | TaskApprovalRejected() | TaskApprovalExpired():
+            return replace(course, waiting=False, outcome="rejected")
+        case TaskHalted() if not course.started:
+            # A run that has not begun never will, so no runner is left to say that it ended.
+            return replace(course, waiting=False, outcome="escalated_to_human")
+        case TaskCancelRequested() if course.outcome == "escalated_to_human":
+            # Cancelling an escalated run sets it in motion again: it takes back what is left.
+            return replace(course, waiting=False, outcome=None)
+        case _:
+            return course

@@ -1,0 +1,316 @@
+"""Reading the projections: the named views, as the read-only role, one tenant at a time.
+
+Rows come as mappings with the views' own column names. Projections follow the log; what was
+committed a moment ago may not be in them yet, but `v_events` is the log itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import asyncpg
+from smartops.contracts.ids import CommandKey
+from smartops.contracts.streams import stream
+from smartops.sdk.errors import (
+    Ambiguous,
+    NotFound,
+    Outdated,
+    SdkError,
+    Unauthorised,
+    Unreachable,
+)
+from smartops.sdk.event import Event
+from smartops.sdk.profile import Profile
+from smartops.sdk.short_id import uuid_range
+
+__all__ = ["Reader", "Row"]
+
+Row = dict[str, Any]
+
+_CONNECT_SECONDS = 5.0
+_QUERY_SECONDS = 30.0
+_CLOSE_SECONDS = 2.0
+_CHUNK = 1000
+"""Events read at once."""
+
+_EVENT = "state, position"
+
+
+class Reader:
+    """Reads one tenant's views. Connects at the first question; safe to share between tasks."""
+
+    def __init__(self, profile: Profile) -> None:
+        self.tenant = profile.tenant
+        self._dsn = profile.reader_dsn
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._opening = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections, if any."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            try:
+                await asyncio.wait_for(pool.close(), _CLOSE_SECONDS)
+            except TimeoutError:
+                pool.terminate()
+
+    # --- tasks
+
+    async def find_task(self, text: str) -> UUID:
+        """The task that an id, or the beginning of one, names.
+
+        Raises:
+            NotFound: none does, or the beginning is too short.
+            Ambiguous: several do.
+        """
+        try:
+            first, last = uuid_range(text)
+        except ValueError as error:
+            raise NotFound(str(error)) from error
+        if first == last:
+            return first
+        rows = await self.rows(
+            "select task from smartops.v_tasks "
+            "where tenant = $1 and task >= $2 and task <= $3 order by task limit 5",
+            self.tenant,
+            first,
+            last,
+        )
+        if not rows:
+            raise NotFound(f"no task begins with {text!r}. `smartops tasks` lists them.")
+        if len(rows) > 1:
+            raise Ambiguous(text, [row["task"] for row in rows])
+        found: UUID = rows[0]["task"]
+        return found
+
+    async def tasks(self, *, status: str | None = None, limit: int = 20) -> list[Row]:
+        """The newest tasks first."""
+        return await self.rows(
+            "select * from smartops.v_tasks where tenant = $1 and ($2::text is null or status = $2)"
+            " order by submitted_at desc, task limit $3",
+            self.tenant,
+            status,
+            limit,
+        )
+
+    async def task(self, task: UUID) -> Row:
+        """One task.
+
+        Raises:
+            NotFound: it is not there; a task submitted a moment ago may not be projected yet.
+        """
+        rows = await self.rows(
+            "select * from smartops.v_tasks where tenant = $1 and task = $2", self.tenant, task
+        )
+        if not rows:
+            raise NotFound(f"there is no task {task}. `smartops tasks` lists the newest.")
+        return rows[0]
+
+    async def plans(self, task: UUID) -> list[Row]:
+        """A task's plans, the newest first, with their documents and assessments."""
+        return await self.rows(
+            "select * from smartops.v_plans where tenant = $1 and task = $2 order by number desc",
+            self.tenant,
+            task,
+        )
+
+    async def approvals(
+        self, *, task: UUID | None = None, status: str | None = "pending", limit: int = 50
+    ) -> list[Row]:
+        """Decisions asked of people, the newest first."""
+        return await self.rows(
+            "select * from smartops.v_approvals where tenant = $1"
+            " and ($2::uuid is null or task = $2) and ($3::text is null or status = $3)"
+            " order by requested_at desc nulls last, number desc limit $4",
+            self.tenant,
+            task,
+            status,
+            limit,
+        )
+
+    async def runs(self, task: UUID) -> list[Row]:
+        """A task's runs, the newest first."""
+        return await self.rows(
+            "select * from smartops.v_runs where tenant = $1 and task = $2"
+            " order by started_at desc nulls first, grant_number desc",
+            self.tenant,
+            task,
+        )
+
+    async def phases(self, run: UUID) -> list[Row]:
+        """A run's phases, in order."""
+        return await self.rows(
+            "select * from smartops.v_phases where tenant = $1 and run = $2 order by phase",
+            self.tenant,
+            run,
+        )
+
+    async def calls(self, task: UUID, *, limit: int = 1000) -> list[Row]:
+        """A task's tool calls, in the order in which they were asked for."""
+        return await self.rows(
+            "select * from smartops.v_tool_calls where tenant = $1 and task = $2"
+            " order by requested_at, call limit $3",
+            self.tenant,
+            task,
+            limit,
+        )
+
+    async def parked(self, *, limit: int = 100) -> list[Row]:
+        """What no service could digest, the newest first."""
+        return await self.rows(
+            "select * from smartops.v_parked order by recorded_at desc limit $1", limit
+        )
+
+    # --- the log
+
+    async def events(
+        self, task: UUID | None = None, *, after: int = 0, limit: int | None = None
+    ) -> list[Event]:
+        """Events in log order: a task's, or the tenant's.
+
+        Args:
+            task: None for all tasks.
+            after: only those behind this position.
+            limit: at most so many, the first ones.
+        """
+        rows = await self.rows(
+            f"select {_EVENT} from smartops.v_events where tenant = $1"  # noqa: S608 - a constant
+            " and ($2::uuid is null or task = $2) and position > $3 order by position limit $4",
+            self.tenant,
+            task,
+            after,
+            limit,
+        )
+        return [_event(row) for row in rows]
+
+    async def newest_events(self, limit: int) -> list[Event]:
+        """The tenant's last events, in log order."""
+        rows = await self.rows(
+            f"select {_EVENT} from smartops.v_events where tenant = $1"  # noqa: S608 - a constant
+            " order by position desc limit $2",
+            self.tenant,
+            limit,
+        )
+        return [_event(row) for row in reversed(rows)]
+
+    async def caused(self, key: CommandKey, task: UUID) -> list[Event]:
+        """What followed from a command about a task: its effects, or its refusal."""
+        rows = await self.rows(
+            f"select {_EVENT} from smartops.v_events where tenant = $1 and task = $2"  # noqa: S608
+            f" and cause = $3 union all select {_EVENT} from smartops.v_events"
+            " where tenant = $1 and stream = $4 order by position",
+            self.tenant,
+            task,
+            key,
+            stream(self.tenant, "cmd", key),
+        )
+        return list({event.id: event for event in map(_event, rows)}.values())
+
+    async def log(self, *, after: int = 0) -> AsyncIterator[Row]:
+        """Every row of the tenant's log, in order, with what its chain is made of."""
+        while True:
+            rows = await self.rows(
+                "select position, stream, version, event_id, topic, state, hash"
+                " from smartops.v_events where tenant = $1 and position > $2"
+                " order by position limit $3",
+                self.tenant,
+                after,
+                _CHUNK,
+            )
+            for row in rows:
+                yield row
+            if len(rows) < _CHUNK:
+                return
+            after = rows[-1]["position"]
+
+    async def head(self) -> Row | None:
+        """The end of the tenant's chain as audit has it; None before the first event."""
+        rows = await self.rows("select * from smartops.v_tenants where tenant = $1", self.tenant)
+        return rows[0] if rows else None
+
+    # --- beneath
+
+    async def rows(self, sql: str, *arguments: object) -> list[Row]:
+        """Ask a question of the views.
+
+        Raises:
+            Unreachable: the database does not answer.
+            Unauthorised: it does not accept the reader's password.
+            Outdated: it has no such view or column.
+        """
+        with self._mapped():
+            pool = await self._open()
+            async with pool.acquire(timeout=_CONNECT_SECONDS) as connection:
+                return [dict(row) for row in await connection.fetch(sql, *arguments)]
+
+    async def _open(self) -> asyncpg.Pool[asyncpg.Record]:
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await asyncpg.create_pool(
+                    self._dsn,
+                    min_size=0,
+                    max_size=4,
+                    timeout=_CONNECT_SECONDS,
+                    command_timeout=_QUERY_SECONDS,
+                    init=_read_json,
+                    setup=self._choose_tenant,
+                )
+            return self._pool
+
+    async def _choose_tenant(self, connection: Any) -> None:
+        # At each borrowing: the pool resets the session when a connection comes back.
+        await connection.execute("select set_config('smartops.tenant', $1, false)", self.tenant)
+
+    @contextmanager
+    def _mapped(self) -> Iterator[None]:
+        try:
+            yield
+        except (
+            asyncpg.InvalidPasswordError,
+            asyncpg.InvalidAuthorizationSpecificationError,
+        ) as error:
+            raise Unauthorised("The database", "the reader") from error
+        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
+            raise Outdated(str(error)) from error
+        except (
+            OSError,
+            asyncpg.PostgresConnectionError,
+            asyncpg.CannotConnectNowError,
+            asyncpg.TooManyConnectionsError,
+            asyncpg.AdminShutdownError,
+            asyncpg.CrashShutdownError,
+            asyncpg.InterfaceError,
+        ) as error:
+            reason = str(error) or type(error).__name__
+            raise Unreachable("The database", _place(self._dsn), reason) from error
+        except asyncpg.PostgresError as error:
+            raise SdkError(f"the database refused to answer: {error}") from error
+
+
+async def _read_json(connection: Any) -> None:
+    for kind in ("json", "jsonb"):
+        await connection.set_type_codec(
+            kind, encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
+        )
+
+
+def _event(row: Row) -> Event:
+    return Event.read(row["state"], position=row["position"])
+
+
+def _place(dsn: str) -> str:
+    """Host and port of a database URL, without its password."""
+    parts = urlsplit(dsn)
+    return f"{parts.hostname or 'localhost'}:{parts.port or 5432}"

@@ -1,0 +1,44 @@
+"""What became of a command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from smartops.contracts.ids import CommandKey, TaskId
+from smartops.sdk.event import Event
+
+__all__ = ["Decided", "Done", "Submitted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A command for a new task."""
+
+    task: TaskId
+    key: CommandKey
+    id: str
+    """Submitting the same intent under this id again makes no second task."""
+    event: Event | None
+    """`task.submitted`; None when it was not waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What became of one's voice."""
+
+    task: UUID
+    outcome: Literal["granted", "rejected", "recorded"]
+    """`recorded`: more voices are needed."""
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The visible effect of a control."""
+
+    task: UUID
+    event: Event
+    already: bool
+    """It held before; somebody else, or an earlier command, brought it about."""

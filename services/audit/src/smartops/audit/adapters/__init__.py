@@ -1,0 +1,1 @@
+"""Where the outside begins: tables, log, anchor files, bus."""

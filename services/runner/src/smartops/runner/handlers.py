@@ -1,0 +1,50 @@
+"""The runner's reactions, one short function per entry of the catalogue."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from smartops.contracts.commands import RunPause, RunResume
+from smartops.contracts.streams import parse_stream, stream
+from smartops.eventstore.rows import TimerRow
+from smartops.runner.runs import CLOCK, Runs
+from smartops.runtime.cues import Cue, Order
+from smartops.runtime.reactor import Reaction
+from smartops.runtime.service import Service
+
+__all__ = ["register"]
+
+
+def register(service: Service, runs: Runs) -> None:
+    """Join the runner's reactions to the bus and the timers."""
+    views = service.views
+
+    @service.on_event("runner.grants")
+    async def start_run(cue: Cue) -> Reaction | None:
+        gate = (await views.verified(views.gate, cue)).state
+        if gate.grant is None:
+            return None
+        task = UUID(parse_stream(cue.stream).id)
+        name = stream(cue.tenant, "run", gate.grant.run)
+        return await runs.start(name, task, service.cause(cue, task))
+
+    @service.on_event("runner.calls")
+    async def note_outcome(cue: Cue) -> Reaction:
+        call = (await views.verified(views.call, cue)).state
+        return await runs.note(call, cue)
+
+    @service.on_event("runner.gate")
+    async def heed_gate(cue: Cue) -> Reaction | None:
+        gate = (await views.verified(views.gate, cue)).state
+        if gate.grant is None:
+            return None
+        task = UUID(parse_stream(cue.stream).id)
+        return await runs.heed(cue.tenant, task, gate.grant.run, service.cause(cue, task))
+
+    @service.on_command("runner.controls")
+    async def obey(order: Order[RunPause | RunResume]) -> Reaction:
+        return await runs.obey(order)
+
+    @service.on_timer(CLOCK)
+    async def tick(row: TimerRow) -> Reaction:
+        return await runs.tick(row)

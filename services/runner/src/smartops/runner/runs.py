@@ -1,0 +1,223 @@
+"""Deciding on runs: what the pure domain needs is read here, with the versions it rests on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+from smartops.contracts.commands import RunPause, RunResume
+from smartops.contracts.events import TargetClaimed, TargetReleased
+from smartops.contracts.folds import CallView, GateView, TargetView
+from smartops.contracts.plan import Plan
+from smartops.contracts.streams import PLATFORM, parse_stream, stream
+from smartops.contracts.wire import Environment
+from smartops.eventstore.folds import Folded
+from smartops.eventstore.rows import TimerRow
+from smartops.runner import domain
+from smartops.runner.state import Run, evolve
+from smartops.runtime.cues import Cue, Order
+from smartops.runtime.decision import NOTHING, Decision, Elsewhere, Refusal, SetTimer
+from smartops.runtime.reactor import Reaction
+from smartops.runtime.recording import Cause
+from smartops.runtime.service import Service
+
+__all__ = ["CLAIM_PAUSE", "CLOCK", "Runs"]
+
+CLOCK = "runner.clock"
+
+CLAIM_PAUSE = timedelta(milliseconds=500)
+"""Between two looks at targets that another run owns."""
+
+_CLAIM = "claim/"
+_RELEASING = frozenset({"completed", "rolled_back", "cancelled", "failed"})
+"""Ends after which others may change the targets; an escalated run keeps its claims."""
+
+
+class Runs:
+    """All runs of this process."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._views = service.views
+        self._runs = service.reactor(Run(), evolve)
+
+    async def start(self, name: str, task: UUID, cause: Cause, looks: int = 0) -> Reaction:
+        """Begin the run of a grant, once its targets are free; until then look again."""
+        tenant = parse_stream(name).tenant
+        gate_stream = stream(tenant, "gate", task)
+
+        async def decide(run: Run, fresh: bool) -> Decision:  # noqa: FBT001
+            gate = await self._views.gate.load(gate_stream, fresh=fresh)
+            grant = gate.state.grant
+            if grant is None or run.started is not None:
+                return NOTHING
+            plan = await self._service.plans.get(tenant, grant.document, grant.plan_hash)
+            claims = domain.claims_of(plan)
+            targets = await self._targets(tenant, grant.environment, claims, fresh=fresh)
+            decision = domain.start(run, grant, task, gate.state, plan)
+            reads = [
+                (gate_stream, gate.version),
+                *await self._conditions(tenant, gate.state, fresh),
+            ]
+            if evolve_all(run, decision).started is None:
+                return replace(decision, reads=reads)
+            if any(folded.state.run is not None for _, folded in targets):
+                again = SetTimer(f"{_CLAIM}{looks + 1}", CLAIM_PAUSE, CLOCK, task.bytes)
+                return Decision(timers=[again], reads=[(gate_stream, gate.version)])
+            claimed = [
+                Elsewhere(
+                    where,
+                    folded.version,
+                    [
+                        TargetClaimed(
+                            task=task, run=grant.run, environment=grant.environment, target=target
+                        )
+                    ],
+                )
+                for target, (where, folded) in zip(claims, targets, strict=True)
+            ]
+            return replace(decision, reads=reads, elsewhere=claimed)
+
+        return await self._runs.react(name, cause, decide)
+
+    async def note(self, call: CallView, cue: Cue) -> Reaction:
+        """A call of a run has come to an outcome."""
+        name = call.requester_stream
+        started = (await self._runs.folds.load(name)).state.started
+        task = started.task if started is not None else None
+
+        async def decide(run: Run, fresh: bool) -> Decision:  # noqa: FBT001
+            plan = await self._plan(name, run)
+            if plan is None:
+                return NOTHING
+            return await self._release(name, run, domain.note_outcome(run, plan, call), fresh=fresh)
+
+        return await self._runs.react(name, self._service.cause(cue, task), decide)
+
+    async def heed(self, tenant: str, task: UUID, run_id: UUID, cause: Cause) -> Reaction:
+        """The gate cancelled, revoked or halted."""
+        name = stream(tenant, "run", run_id)
+        gate_stream = stream(tenant, "gate", task)
+
+        async def decide(run: Run, fresh: bool) -> Decision:  # noqa: FBT001
+            gate = await self._views.gate.load(gate_stream, fresh=fresh)
+            decision = domain.heed_gate(run, await self._plan(name, run), task, gate.state)
+            return await self._release(name, run, decision, fresh=fresh)
+
+        return await self._runs.react(name, cause, decide)
+
+    async def obey(self, order: Order[RunPause | RunResume]) -> Reaction:
+        """A person pauses or resumes."""
+        command = order.data
+        gate_stream = stream(order.tenant, "gate", command.task)
+        gate = await self._views.gate.load(gate_stream, fresh=True)
+        cause = self._service.orders.cause(order, command.task)
+        if gate.state.grant is None:
+            refusal = Refusal("not_found", "no run was granted for this task", "task")
+            await self._service.orders.refuse(order, refusal)
+            return Reaction.DONE
+        name = stream(order.tenant, "run", gate.state.grant.run)
+
+        async def decide(run: Run, fresh: bool) -> Decision:  # noqa: FBT001
+            plan = await self._plan(name, run)
+            if plan is None:
+                return Decision(refusal=Refusal("not_running", "the run has not begun"))
+            if isinstance(command, RunPause):
+                return domain.pause(run, plan, order.principal, command.reason)
+            gate = await self._views.gate.load(gate_stream, fresh=fresh)
+            decision = domain.resume(run, plan, gate.state, order.principal, command.reason)
+            return replace(decision, reads=[(gate_stream, gate.version)])
+
+        return await self._runs.react(name, cause, decide)
+
+    async def tick(self, row: TimerRow) -> Reaction:
+        """A timer of a run fired."""
+        if row.name.startswith(_CLAIM):
+            return await self._claim_again(row)
+        started = (await self._runs.folds.load(row.stream)).state.started
+        cause = self._service.cause_of_timer(row, started.task if started is not None else None)
+
+        async def decide(run: Run, fresh: bool) -> Decision:  # noqa: FBT001
+            plan = await self._plan(row.stream, run)
+            if plan is None:
+                return NOTHING
+            return await self._release(
+                row.stream, run, domain.tick(run, plan, row.name), fresh=fresh
+            )
+
+        return await self._runs.react(row.stream, cause, decide)
+
+    async def _claim_again(self, row: TimerRow) -> Reaction:
+        if row.payload is None:
+            raise ValueError("a claim timer carries its task")
+        task = UUID(bytes=row.payload)
+        cause = self._service.cause_of_timer(row, task)
+        looks = int(row.name.removeprefix(_CLAIM))
+        return await self.start(row.stream, task, cause, looks)
+
+    async def _plan(self, name: str, run: Run) -> Plan | None:
+        if run.started is None:
+            return None
+        tenant = parse_stream(name).tenant
+        return await self._service.plans.get(tenant, run.started.document, run.started.plan_hash)
+
+    async def _conditions(
+        self,
+        tenant: str,
+        gate: GateView,
+        fresh: bool,  # noqa: FBT001
+    ) -> list[tuple[str, int]]:
+        """Versions of approvers and bundle that the start rests on."""
+        names = [f"{PLATFORM}/bundle-default"]
+        if gate.grant is not None:
+            names += [stream(tenant, "actor", voice.actor) for voice in gate.grant.approvals]
+        bundle, *actors = names
+        versions = [(bundle, (await self._views.bundle.load(bundle, fresh=fresh)).version)]
+        for actor in actors:
+            versions.append((actor, (await self._views.actor.load(actor, fresh=fresh)).version))
+        return versions
+
+    async def _targets(
+        self, tenant: str, environment: Environment, targets: Sequence[str], *, fresh: bool
+    ) -> list[tuple[str, Folded[TargetView]]]:
+        names = [stream(tenant, "target", f"{environment}/{target}") for target in targets]
+        folded = await asyncio.gather(
+            *(self._views.target.load(name, fresh=fresh) for name in names)
+        )
+        return list(zip(names, folded, strict=True))
+
+    async def _release(self, name: str, run: Run, decision: Decision, *, fresh: bool) -> Decision:
+        """Free the targets with the event that ends the run."""
+        after = evolve_all(run, decision)
+        started = after.started
+        if started is None or after.ended not in _RELEASING or run.ended == after.ended:
+            return decision
+        tenant = parse_stream(name).tenant
+        owned = await self._targets(tenant, started.environment, started.claims, fresh=fresh)
+        released = [
+            Elsewhere(
+                where,
+                folded.version,
+                [
+                    TargetReleased(
+                        task=started.task,
+                        run=started.run,
+                        environment=started.environment,
+                        target=target,
+                    )
+                ],
+            )
+            for target, (where, folded) in zip(started.claims, owned, strict=True)
+            if folded.state.run == started.run
+        ]
+        return replace(decision, elsewhere=released)
+
+
+def evolve_all(run: Run, decision: Decision) -> Run:
+    """The run after a decision."""
+    for event in decision.events:
+        run = evolve(run, event)
+    return run
