@@ -12,10 +12,11 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -49,7 +50,6 @@ PERSONS: Mapping[str, tuple[str, ...]] = {"operator": ("operator",), "approver":
 """Local people and the roles of their actors."""
 
 _POLL_S = 0.03
-_READY_PATIENCE = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +106,9 @@ class Stack:
         self.postgres = PostgresServer(
             self.home / "postgres", settings=dict(options.postgres_settings)
         )
-        self.nats = NatsServer(self.home / "nats", config_text=render_config(self._users()))
+        self.nats = NatsServer(
+            self.home / "nats", config_text=render_config(self._users(), self.topology)
+        )
         self.services: dict[str, ServiceProcess] = {}
         self.playground: ServiceProcess | None = None
         self.fleet_url: str | None = None
@@ -155,10 +157,6 @@ class Stack:
         """A request to the playground's API."""
         return await asyncio.to_thread(self._ask_fleet, method, path, body)
 
-    async def rebuild_profile(self) -> None:
-        """Write the profile again, after a server moved."""
-        self._write_profile()
-
     # ---- parts -----------------------------------------------------------------------------
 
     def _users(self) -> list[BusUser]:
@@ -179,7 +177,7 @@ class Stack:
             for name in PERSONS
         ]
         services = service_users(
-            {name: keys[name] for name in SERVICES}, subjects=self.subjects, topology=self.topology
+            {name: keys[name] for name in SERVICES}, self.topology, subjects=self.subjects
         )
         return [
             *services,
@@ -360,20 +358,29 @@ def _base_env() -> dict[str, str]:
 
 
 async def _appears(path: Path) -> None:
-    while not path.exists() or not path.read_text(encoding="utf-8").strip():
-        await asyncio.sleep(_POLL_S)
+    """Wait until another process has written a file; nothing tells of it."""
+
+    def written() -> bool:
+        return path.exists() and bool(path.read_text(encoding="utf-8").strip())
+
+    await _until(written)
 
 
 async def _ready(health: Path) -> None:
+    """Wait until a service answers that it is ready."""
     await _appears(health)
-    url = health.read_text(encoding="utf-8").strip() + "/ready"
+    url = health.read_text(encoding="utf-8").strip() + "/ready"  # noqa: ASYNC240 - a line
 
-    def ask() -> bool:
+    def ready() -> bool:
         with contextlib.suppress(OSError), urlopen(url, timeout=2) as reply:  # noqa: S310 - ours
-            return bool(reply.status == 200)  # noqa: PLR2004
+            return bool(reply.status == HTTPStatus.OK)
         return False
 
-    while not await asyncio.to_thread(ask):
+    await _until(ready)
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    while not await asyncio.to_thread(holds):
         await asyncio.sleep(_POLL_S)
 
 

@@ -322,9 +322,9 @@ class Client:
         """
         return watching.watch(self._bus, self.reader, self._subjects, task)
 
-    def live(self) -> AsyncGenerator[Event, None]:
-        """Every event of the tenant, from now on, for as long as it is listened to."""
-        return watching.live(self._bus, self._subjects, self.tenant)
+    def live(self, *, last: int = 0) -> AsyncGenerator[Event, None]:
+        """The tenant's last events, then every one to come, for as long as one listens."""
+        return watching.live(self._bus, self.reader, self._subjects, last=last)
 
     async def _control(
         self,

@@ -39,8 +39,6 @@ _CLOSE_SECONDS = 2.0
 _CHUNK = 1000
 """Events read at once."""
 
-_EVENT = "state, position"
-
 
 class Reader:
     """Reads one tenant's views. Connects at the first question; safe to share between tasks."""
@@ -185,20 +183,24 @@ class Reader:
             after: only those behind this position.
             limit: at most so many, the first ones.
         """
-        rows = await self.rows(
-            f"select {_EVENT} from smartops.v_events where tenant = $1"  # noqa: S608 - a constant
-            " and ($2::uuid is null or task = $2) and position > $3 order by position limit $4",
-            self.tenant,
-            task,
-            after,
-            limit,
-        )
+        if task is None:
+            sql = (
+                "select state, position from smartops.v_events where tenant = $1"
+                " and position > $2 order by position limit $3"
+            )
+            rows = await self.rows(sql, self.tenant, after, limit)
+        else:
+            sql = (
+                "select state, position from smartops.v_events where tenant = $1"
+                " and task = $2 and position > $3 order by position limit $4"
+            )
+            rows = await self.rows(sql, self.tenant, task, after, limit)
         return [_event(row) for row in rows]
 
     async def newest_events(self, limit: int) -> list[Event]:
         """The tenant's last events, in log order."""
         rows = await self.rows(
-            f"select {_EVENT} from smartops.v_events where tenant = $1"  # noqa: S608 - a constant
+            "select state, position from smartops.v_events where tenant = $1"
             " order by position desc limit $2",
             self.tenant,
             limit,
@@ -208,8 +210,9 @@ class Reader:
     async def caused(self, key: CommandKey, task: UUID) -> list[Event]:
         """What followed from a command about a task: its effects, or its refusal."""
         rows = await self.rows(
-            f"select {_EVENT} from smartops.v_events where tenant = $1 and task = $2"  # noqa: S608
-            f" and cause = $3 union all select {_EVENT} from smartops.v_events"
+            "select state, position from smartops.v_events"
+            " where tenant = $1 and task = $2 and cause = $3"
+            " union all select state, position from smartops.v_events"
             " where tenant = $1 and stream = $4 order by position",
             self.tenant,
             task,

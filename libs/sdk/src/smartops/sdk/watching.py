@@ -58,13 +58,21 @@ async def watch(
                 yield event
 
 
-async def live(bus: Bus, subjects: Subjects, tenant: str) -> AsyncGenerator[Event, None]:
-    """Every event of a tenant, from now on."""
-    async with bus.listen([subjects.tenant_events(tenant)]) as inbox:
+async def live(
+    bus: Bus, reader: Reader, subjects: Subjects, *, last: int = 0
+) -> AsyncGenerator[Event, None]:
+    """The last events of a tenant, then every one as the bus brings it."""
+    async with bus.listen([subjects.tenant_events(reader.tenant)]) as inbox:
+        seen: set[UUID] = set()
+        for event in await reader.newest_events(last) if last else ():
+            seen.add(event.id)
+            yield event
         while True:
-            event = await inbox.next(_LOOK)
-            if event is not None:
-                yield event
+            event_or_none = await inbox.next(_LOOK)
+            if event_or_none is None:
+                seen.clear()  # What came by both ways has come by now.
+            elif event_or_none.id not in seen:
+                yield event_or_none
 
 
 async def _missed(reader: Reader, task: UUID, position: int) -> list[Event]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import threading
 from collections.abc import Iterable, Mapping
@@ -39,6 +40,8 @@ OTLP_PACKAGE: Final = "opentelemetry-exporter-otlp-proto-http"
 
 STOP_LIMIT: Final = timedelta(seconds=5)
 """How long stopping waits for the last spans: a collector that is gone must not hold up an exit."""
+
+_log = logging.getLogger(__name__)
 
 _KINDS: Final[Mapping[Kind, otel.SpanKind]] = {
     "internal": otel.SpanKind.INTERNAL,
@@ -103,6 +106,8 @@ class RecordingTracer(Tracer):
         last = threading.Thread(target=self._provider.shutdown, name="last-spans", daemon=True)
         last.start()
         await asyncio.to_thread(last.join, STOP_LIMIT.total_seconds())
+        if last.is_alive():
+            _log.warning("the last spans could not be sent in time: they are lost")
 
 
 class _RecordedSpan:

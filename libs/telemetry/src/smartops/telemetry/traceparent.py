@@ -6,8 +6,8 @@ trace; a version newer than ours is read as far as we know it and written as our
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
@@ -92,7 +92,7 @@ def new_traceparent() -> str:
     It is marked as sampled, so that a recorder further on (another service, the system that a tool
     operates on) keeps its part: an operation on production is rare and worth a trace.
     """
-    digits = secrets.token_hex(24)
+    digits = os.urandom(24).hex()
     return f"00-{digits[:32]}-{digits[32:]}-01"
 
 

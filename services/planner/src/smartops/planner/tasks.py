@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -27,6 +28,9 @@ from smartops.runtime.service import Service
 
 __all__ = ["Tasks"]
 
+_SEEN = 256
+"""Answers remembered by digest."""
+
 
 class Tasks:
     """All tasks of this process.
@@ -40,6 +44,7 @@ class Tasks:
         self._service = service
         self._agents = agents
         self._tasks = service.reactor(Task(), evolve)
+        self._seen: OrderedDict[str, JsonValue] = OrderedDict()
 
     async def submit(self, order: Order[IntentSubmit]) -> Reaction:
         """Accept an intent, or refuse what must not be stored."""
@@ -70,12 +75,14 @@ class Tasks:
         ref = parse_stream(name)
         ident = UUID(ref.id)
         output = await self._output(ref.tenant, call)
+        if call.output_digest is not None:
+            self._remember(call.output_digest, output)
 
         async def decide(task: Task, _fresh: bool) -> Decision:  # noqa: FBT001
             if task.submitted is None:
                 return NOTHING
             answers = {
-                kind: from_json(await self._service.store.blob(ref.tenant, raw_digest(e.digest)))
+                kind: await self._evidence(ref.tenant, e.digest)
                 for kind, e in task.evidence.items()
             }
             agent = choose(self._agents, task.submitted)
@@ -119,6 +126,18 @@ class Tasks:
             for name, found in zip(names, folded, strict=True)
             if found.state.descriptor is not None
         }
+
+    def _remember(self, digest: str, output: JsonValue) -> None:
+        self._seen[digest] = output
+        if len(self._seen) > _SEEN:
+            self._seen.popitem(last=False)
+
+    async def _evidence(self, tenant: str, digest: str) -> JsonValue:
+        """Evidence attached before, perhaps a moment ago by the same unit: not stored yet then."""
+        if digest in self._seen:
+            return self._seen[digest]
+        stored: JsonValue = from_json(await self._service.store.blob(tenant, raw_digest(digest)))
+        return stored
 
     async def _output(self, tenant: str, call: CallView) -> JsonValue:
         if call.status is not CallStatus.SUCCEEDED or call.output is not None:

@@ -198,7 +198,7 @@ def _value(value: Any) -> str:
 
 
 def _assessment(values: Mapping[str, Any], root: str = "") -> Iterator[tuple[str, str]]:
-    """Everything that policy hashed, flattened: a card that left something out would not bind it."""
+    """All that policy hashed, flattened: what a card left out, nobody would have agreed to."""
     for key, value in values.items():
         label = f"{root} {key}".strip().replace("_", " ")
         if isinstance(value, Mapping) and value:

@@ -26,12 +26,13 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-EPILOG = """Exit codes: 0 ok · 1 failure · 2 usage · 3 refused by a service, policy or person ·
-4 waiting for approval · 5 rolled back · 6 timeout, outcome unknown · 7 unreachable ·
-130 interrupted.
+EPILOG = """Exit codes:
+  0 ok    1 failure    2 usage    3 refused by a service, by policy or by a person
+  4 waiting for approval    5 rolled back    6 timeout, outcome unknown    7 unreachable
+  130 interrupted
 
-Global options (--home, --as, --json, --prefix) may stand before or after the command.
-Data goes to stdout, progress and hints to stderr. NO_COLOR is obeyed."""
+Global options may stand before or after the command. Data goes to stdout, progress and hints go
+to stderr. NO_COLOR is obeyed."""
 
 _OF_CODE = {
     "no_profile": Exit.UNREACHABLE,

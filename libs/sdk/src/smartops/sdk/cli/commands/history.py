@@ -1,0 +1,135 @@
+"""`events` and `parked`: the log as it is, and what could not be digested."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from smartops.sdk.cli.exits import Exit
+from smartops.sdk.cli.help import HelpfulCommand
+from smartops.sdk.cli.session import Session, run
+
+if TYPE_CHECKING:
+    from rich.text import Text
+    from smartops.sdk.event import Event
+
+__all__ = ["add_to"]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(cls=HelpfulCommand, rich_help_panel="Look closer")(events)
+    app.command(cls=HelpfulCommand, rich_help_panel="Look closer")(parked)
+
+
+def events(
+    context: typer.Context,
+    *,
+    task: Annotated[
+        str | None,
+        typer.Argument(metavar="TASK", help="Only this task's: its id, or its first characters."),
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Stay, and print them as they happen.")
+    ] = False,
+    limit: Annotated[
+        int,
+        typer.Option(metavar="N", min=0, help="Without a task: at most so many, the last ones."),
+    ] = 50,
+) -> None:
+    """Print events of the log, oldest first; with --json one CloudEvent per line.
+
+    Examples:
+      smartops events 3f2a
+      smartops --json events --follow | jq -c '{type, subject}'
+    """
+
+    async def action(session: Session) -> int:
+        if not follow:
+            async with session.reader() as reader:
+                if task is not None:
+                    found = await reader.events(await reader.find_task(task))
+                else:
+                    found = await reader.newest_events(limit)
+            for event in found:
+                _print(session, event)
+            if not found and not session.json:
+                session.show("No events yet.")
+            return Exit.OK
+        async with await session.client() as client:
+            if task is not None:
+                source = client.watch(await client.reader.find_task(task))
+            else:
+                source = client.live(last=limit)
+            async with aclosing(source) as stream:
+                async for event in stream:
+                    _print(session, event)
+        return Exit.OK
+
+    run(context, action)
+
+
+def parked(
+    context: typer.Context,
+    *,
+    limit: Annotated[
+        int, typer.Option(metavar="N", min=1, max=1000, help="At most so many.")
+    ] = 100,
+) -> None:
+    """List triggers that no service could digest. They wait, nothing else waits for them.
+
+    Example:
+      smartops parked
+    """
+
+    async def action(session: Session) -> int:
+        from smartops.sdk.cli.tables import table  # noqa: PLC0415 - help must not wait for it
+        from smartops.sdk.cli.text import age  # noqa: PLC0415 - the same
+
+        async with session.reader() as reader:
+            rows = await reader.parked(limit=limit)
+        if session.json:
+            session.data(rows)
+        elif rows:
+            now = datetime.now(UTC)
+            session.show(
+                table(
+                    ["handler", "trigger", "since", "what"],
+                    [
+                        [
+                            row["handler"],
+                            str(row["cause"]),
+                            age(row["recorded_at"], now),
+                            row["reason"],
+                        ]
+                        for row in rows
+                    ],
+                )
+            )
+        else:
+            session.show("Nothing is parked: every trigger was digested.")
+        return Exit.OK
+
+    run(context, action)
+
+
+def _print(session: Session, event: Event) -> None:
+    if session.json:
+        session.raw(event.raw)
+    else:
+        session.out.print(_line(event), soft_wrap=True)
+
+
+def _line(event: Event) -> Text:
+    from rich.text import Text  # noqa: PLC0415 - the same
+    from smartops.sdk.cli.narration import Narrator  # noqa: PLC0415 - the same
+
+    told = "; ".join(line.text for line in Narrator().tell(event))
+    place = str(event.position) if event.position is not None else "-"
+    text = Text(f"{place:>7}  {event.time.astimezone():%H:%M:%S.%f}"[:-3], style="dim")
+    text.append(f"  {event.topic:<30}", style="not dim bold")
+    text.append(f"  {event.entity[:8]}", style="not dim cyan")
+    text.append(f"  {told}" if told else "", style="not dim")
+    return text

@@ -1,0 +1,252 @@
+"""`submit` and `watch`: asking for something, and seeing what becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from uuid import UUID
+
+import typer
+from smartops.sdk.cli.exits import Exit, of_course
+from smartops.sdk.cli.help import HelpfulCommand
+from smartops.sdk.cli.session import Session, Usage, run
+
+if TYPE_CHECKING:
+    from smartops.contracts.commands import IntentSubmit
+    from smartops.sdk.client import Client
+
+__all__ = ["add_to", "follow_task"]
+
+StopAtApproval = Annotated[
+    bool,
+    typer.Option("--stop-at-approval", help="End with exit code 4 when a person must decide."),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SECONDS",
+        help="End with exit code 6 after so many seconds; the task goes on.",
+        min=0,
+    ),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(cls=HelpfulCommand, rich_help_panel="Work")(submit)
+    app.command(cls=HelpfulCommand, rich_help_panel="Work")(watch)
+
+
+def submit(
+    context: typer.Context,
+    *,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What is to be done, in a sentence.")],
+    env: Annotated[
+        Literal["production", "staging", "development", "sandbox"],
+        typer.Option(
+            metavar="ENV", help="Where to act: production, staging, development or sandbox."
+        ),
+    ] = "production",
+    agent: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Who plans; otherwise chosen by the sentence."),
+    ] = None,
+    role: Annotated[
+        str | None, typer.Option(metavar="ROLE", help="Only assets of this role.")
+    ] = None,
+    target: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Only this asset. Repeatable.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Not this asset. Repeatable.")
+    ] = None,
+    steps: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="For the runbook agent: JSON list of {tool, target, arguments}; - for stdin.",
+        ),
+    ] = None,
+    approval: Annotated[
+        bool, typer.Option("--approval", help="Ask a person, whatever policy says.")
+    ] = False,
+    tag: Annotated[
+        list[str] | None, typer.Option(metavar="TAG", help="To find it again. Repeatable.")
+    ] = None,
+    ident: Annotated[
+        str | None,
+        typer.Option(
+            "--id",
+            metavar="ID",
+            help="Name of this request: sent again under the same name, it is the same task.",
+        ),
+    ] = None,
+    wait: Annotated[
+        bool,
+        typer.Option("--wait/--no-wait", help="Wait until the task exists, or only until stored."),
+    ] = True,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay and watch it.")] = False,
+    stop_at_approval: StopAtApproval = False,
+    timeout: Timeout = None,
+) -> None:
+    """Ask for something to be done. Prints the task's id.
+
+    Examples:
+      smartops submit "Fix drift on production web servers" --watch
+      smartops submit "Patch nginx" --env staging --role web --tag nightly --id nightly-2024-05-01
+      TASK=$(smartops submit "Fix drift on web-01" --target web-01)
+    """
+    if watch and not wait:
+        raise typer.BadParameter("there is nothing to watch yet", param_hint="--no-wait")
+    fields = {
+        "intent": text,
+        "environment": env,
+        "tags": tag or [],
+        "context": {
+            "agent": agent,
+            "scope": {"role": role, "asset_ids": target or [], "exclude_assets": exclude or []},
+            "steps": _steps(steps),
+            "approval": approval,
+        },
+    }
+
+    async def action(session: Session) -> int:
+        intent = _intent(fields)
+        _check_id(ident)
+        async with await session.client() as client:
+            submitted = await client.submit(intent, id=ident, wait=wait)
+            if watch:
+                return await follow_task(
+                    session, client, submitted.task, timeout, stop_at_approval=stop_at_approval
+                )
+            if session.json:
+                session.data(
+                    {
+                        "task": submitted.task,
+                        "id": submitted.id,
+                        "command": submitted.key,
+                        "accepted": submitted.event is not None,
+                    }
+                )
+                return Exit.OK
+            session.show(str(submitted.task))
+            state = "Submitted." if submitted.event is not None else "Stored, not yet decided on."
+            follow = session.command("watch", str(submitted.task)[:8])
+            session.note(f"{state} Follow it: {follow}", style="dim")
+            return Exit.OK
+
+    run(context, action)
+
+
+def watch(
+    context: typer.Context,
+    *,
+    task: Annotated[
+        str, typer.Argument(metavar="TASK", help="The task's id, or its first characters.")
+    ],
+    stop_at_approval: StopAtApproval = False,
+    timeout: Timeout = None,
+) -> None:
+    """See what has happened in a task, and what happens, until it has ended.
+
+    The exit code tells how it ended. Ctrl-C stops the watching, not the task.
+
+    Examples:
+      smartops watch 3f2a
+      smartops --json watch 3f2a | jq -r .type
+    """
+
+    async def action(session: Session) -> int:
+        async with await session.client() as client:
+            found = await client.reader.find_task(task)
+            if not await client.reader.events(found, limit=1):
+                await client.reader.task(found)
+            return await follow_task(
+                session, client, found, timeout, stop_at_approval=stop_at_approval
+            )
+
+    run(context, action)
+
+
+async def follow_task(
+    session: Session,
+    client: Client,
+    task: UUID,
+    timeout: float | None,  # noqa: ASYNC109 - the person's, not a callee's
+    *,
+    stop_at_approval: bool,
+) -> int:
+    """Show a task's progress until it ends, or the person has seen enough."""
+    from smartops.sdk.cli.progress import Progress  # noqa: PLC0415 - help must not wait for it
+    from smartops.sdk.course import Course, follow  # noqa: PLC0415 - the same
+
+    short = str(task)[:8]
+    session.if_interrupted = (
+        f"\nStopped watching; the task goes on. Again: {session.command('watch', short)}"
+    )
+    course = Course()
+    decide = session.command("--as", "approver", "approve", short)
+    console = session.err if session.json else session.out
+    with Progress(console, hint=lambda _: f"Decide: {decide}") as progress:
+        try:
+            async with asyncio.timeout(timeout), aclosing(client.watch(task)) as events:
+                async for event in events:
+                    if session.json:
+                        session.raw(event.raw)
+                    await progress.show(event, client)
+                    course = follow(course, event.data)
+                    if stop_at_approval and course.waiting:
+                        break
+        except TimeoutError:
+            again = session.command("watch", short)
+            session.note(f"No end within {timeout:g} s; the task goes on. Again: {again}")
+    return of_course(course)
+
+
+def _intent(fields: dict[str, Any]) -> IntentSubmit:
+    from pydantic import ValidationError  # noqa: PLC0415 - help must not wait for it
+    from smartops.contracts.commands import IntentSubmit  # noqa: PLC0415 - the same
+
+    try:
+        return IntentSubmit.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = [str(part) for part in first["loc"]]
+        raise Usage(f"{_OPTIONS.get(_key(where), '.'.join(where))}: {first['msg']}") from error
+
+
+_OPTIONS = {
+    "intent": "TEXT",
+    "tags": "--tag",
+    "context.agent": "--agent",
+    "context.scope.role": "--role",
+    "context.scope.asset_ids": "--target",
+    "context.scope.exclude_assets": "--exclude",
+    "context.steps": "--steps",
+}
+
+
+def _key(where: list[str]) -> str:
+    return ".".join(part for part in where if part.replace("_", "").isalpha())
+
+
+def _check_id(ident: str | None) -> None:
+    import re  # noqa: PLC0415 - the same
+
+    if ident is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", ident):
+        raise Usage(f"--id: {ident!r} may hold letters, digits, - and _ only, 128 at most")
+
+
+def _steps(source: str | None) -> Any:
+    if source is None:
+        return []
+    import json  # noqa: PLC0415 - the same
+
+    try:
+        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
+        return json.loads(text)
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(str(error), param_hint="--steps") from error

@@ -1,0 +1,80 @@
+"""`up` and `demo`: everything on this machine, by the development stack."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from smartops.sdk.cli.exits import Exit
+from smartops.sdk.cli.help import HelpfulCommand
+from smartops.sdk.cli.session import Session, Usage, fail
+
+__all__ = ["add_to"]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(cls=HelpfulCommand, rich_help_panel="Start")(up)
+    app.command(cls=HelpfulCommand, rich_help_panel="Start")(demo)
+
+
+def up(context: typer.Context) -> None:
+    """Start servers and services on this machine, and keep them up until Ctrl-C.
+
+    The first start makes the installation: databases, credentials, two local people
+    (operator and approver), and a playground fleet to work on. Later starts find all of it.
+
+    Example:
+      smartops up
+    """
+    _end(context, lambda stack: stack.up(context.obj.home, foreground=True))
+
+
+def demo(
+    context: typer.Context,
+    *,
+    break_target: Annotated[
+        bool,
+        typer.Option("--break", help="Let a server fall ill midway: see the rollback."),
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Approve without asking, as the approver.")
+    ] = False,
+    keep: Annotated[
+        bool,
+        typer.Option("--keep", help="Use the installation at --home, and leave it there."),
+    ] = False,
+) -> None:
+    """See one task from intent to end: evidence, plan, approval, phases, health.
+
+    Runs in a directory of its own that is removed afterwards, unless --keep.
+
+    Examples:
+      smartops demo
+      smartops demo --break --yes
+    """
+    home: Path | None = context.obj.home if keep else None
+    _end(
+        context,
+        lambda stack: stack.demo(
+            home, break_target=break_target, yes=yes, json_only=context.obj.json
+        ),
+    )
+
+
+def _end(context: typer.Context, action: Any) -> None:
+    try:
+        stack = import_module("smartops.devstack.cli")
+    except ModuleNotFoundError as error:
+        missing = Usage(
+            f"this command needs {error.name!r}, which is not installed: install the package "
+            "smartops-devstack."
+        )
+        raise typer.Exit(fail(Session(context.obj), missing)) from error
+    try:
+        code = action(stack)
+    except KeyboardInterrupt:
+        code = Exit.INTERRUPTED
+    raise typer.Exit(int(code or 0))

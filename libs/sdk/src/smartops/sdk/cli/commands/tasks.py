@@ -1,0 +1,213 @@
+"""`tasks` and `task`: what there is, and where one stands."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from smartops.sdk.cli.exits import Exit
+from smartops.sdk.cli.help import HelpfulCommand
+from smartops.sdk.cli.session import Session, run
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from smartops.sdk.reader import Reader, Row
+
+__all__ = ["add_to"]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(cls=HelpfulCommand, rich_help_panel="Work")(tasks)
+    app.command(cls=HelpfulCommand, rich_help_panel="Work")(task)
+
+
+def tasks(
+    context: typer.Context,
+    *,
+    status: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STATUS", help="Only these: running, needs_approval, executing, completed, ..."
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="At most so many.")] = 20,
+) -> None:
+    """List tasks, the newest first.
+
+    Examples:
+      smartops tasks
+      smartops tasks --status needs_approval
+      smartops --json tasks
+    """
+
+    async def action(session: Session) -> int:
+        async with session.reader() as reader:
+            rows = await reader.tasks(status=status, limit=limit)
+        if session.json:
+            session.data(rows)
+        elif rows:
+            session.show(_table(rows))
+        elif status is not None:
+            session.show(f"No task is {status}.")
+        else:
+            submit = session.command("submit", '"Fix drift on production web servers"', "--watch")
+            session.show(f"No tasks yet. Submit one: {submit}")
+        return Exit.OK
+
+    run(context, action)
+
+
+def task(
+    context: typer.Context,
+    *,
+    task: Annotated[
+        str, typer.Argument(metavar="TASK", help="The task's id, or its first characters.")
+    ],
+) -> None:
+    """Show where a task stands: plan, decisions, phases, calls, and what to do next.
+
+    Examples:
+      smartops task 3f2a
+      smartops --json task 3f2a
+    """
+
+    async def action(session: Session) -> int:
+        async with session.reader() as reader:
+            found = await reader.find_task(task)
+            whole = await _whole(reader, found)
+        if session.json:
+            session.data(whole)
+        else:
+            _show(session, whole)
+        return Exit.OK
+
+    run(context, action)
+
+
+async def _whole(reader: Reader, task: UUID) -> dict[str, Any]:
+    row = await reader.task(task)
+    plans = await reader.plans(task)
+    runs = await reader.runs(task)
+    return {
+        **row,
+        "plans": plans,
+        "approvals": await reader.approvals(task=task, status=None),
+        "runs": [{**one, "phases": await reader.phases(one["run"])} for one in runs],
+        "calls": await reader.calls(task),
+    }
+
+
+def _table(rows: list[Row]) -> Any:
+    from smartops.sdk.cli.tables import table  # noqa: PLC0415 - help must not wait for it
+    from smartops.sdk.cli.text import age  # noqa: PLC0415 - the same
+
+    now = datetime.now(UTC)
+    return table(
+        ["task", "status", "environment", "what", "asked by", "since"],
+        [
+            [
+                str(row["task"])[:8],
+                row["status"],
+                row["environment"],
+                row["intent"],
+                row["requester_name"] or "-",
+                age(row["submitted_at"], now),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _show(session: Session, whole: dict[str, Any]) -> None:
+    from smartops.sdk.cli.tables import facts, status_text  # noqa: PLC0415 - the same
+    from smartops.sdk.cli.text import age, duration  # noqa: PLC0415 - the same
+
+    now = datetime.now(UTC)
+    ended = whole["ended_at"]
+    took = f", took {duration(ended - whole['submitted_at'])}" if ended else ""
+    agent = " · ".join(filter(None, (whole["task_type"], whole["agent"])))
+    rows: list[tuple[str, Any]] = [
+        ("Task", str(whole["task"])),
+        ("Status", status_text(whole["status"])),
+        ("Intent", whole["intent"]),
+        ("Environment", status_text(whole["environment"])),
+        ("Risk", status_text(whole["risk_level"]) if whole["risk_level"] else None),
+        ("Agent", agent),
+        ("Asked by", whole["requester_name"] or whole["requester"]),
+        ("Submitted", age(whole["submitted_at"], now) + took),
+        ("Tags", ", ".join(whole["tags"])),
+        ("Message", ": ".join(filter(None, (whole["error_code"], whole["message"])))),
+    ]
+    rows += [
+        (f"Plan {plan['number']}", f"{plan['summary']} ({plan['state'].replace('_', ' ')})")
+        for plan in reversed(whole["plans"])
+    ]
+    rows += [(f"Decision {one['number']}", _decision(one, now)) for one in whole["approvals"][::-1]]
+    for one in reversed(whole["runs"]):
+        rows.append(("Run", _run(one)))
+        rows += [("", _phase(phase)) for phase in one["phases"]]
+        rows.append(("To do", one["what_to_do"]))
+    rows.append(("Calls", _calls(whole["calls"])))
+    session.show(facts(rows))
+    if next_step := _next_step(session, whole):
+        session.note(next_step, style="bold")
+
+
+def _decision(row: Row, now: datetime) -> str:
+    from smartops.sdk.cli.text import age  # noqa: PLC0415 - the same
+
+    if row["automatic"]:
+        return "by policy itself"
+    names = ", ".join(row["decided_by_names"])
+    by = f" by {names}" if names else ""
+    note = f": {row['note']}" if row["note"] else ""
+    due = f", due {age(row['expires_at'], now)}" if row["status"] == "pending" else ""
+    return f"{row['status']}{by}{note}{due}"
+
+
+def _run(row: Row) -> str:
+    of = f" of {row['phase_count']}" if row["phase_count"] is not None else ""
+    reason = f": {row['reason']}" if row["reason"] else ""
+    return (
+        f"{row['status'].replace('_', ' ')}, {row['phases_completed']}{of} phases completed, "
+        f"{row['steps_applied']} steps applied{reason}"
+    )
+
+
+def _phase(row: Row) -> str:
+    from smartops.sdk.cli.text import duration, listing  # noqa: PLC0415 - the same
+
+    ended = row["completed_at"]
+    took = f", {duration(ended - row['started_at'])}" if ended and row["started_at"] else ""
+    return f"{row['phase'] + 1} {row['name']}: {row['status']} on {listing(row['targets'])}{took}"
+
+
+def _calls(rows: list[Row]) -> str:
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row["status"]] = counts.get(row["status"], 0) + 1
+    return ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
+
+
+def _next_step(session: Session, whole: dict[str, Any]) -> str:
+    short = str(whole["task"])[:8]
+    match whole["status"]:
+        case "needs_approval":
+            return "Read the plan and decide: " + session.command(
+                "--as", "approver", "approve", short
+            )
+        case "paused":
+            return f"Go on or end it: {session.command('resume', short)} | " + session.command(
+                "cancel", short, "--reason", "..."
+            )
+        case "escalated_to_human":
+            return "When it is mended: " + session.command("cancel", short, "--reason", "...")
+        case "failed_retryable":
+            return "The same may work now: submit it again."
+        case "queued" | "running" | "executing":
+            return f"Follow it: {session.command('watch', short)}"
+        case _:
+            return ""

@@ -1,0 +1,46 @@
+"""What to do next after an error: advice that only the command line can give."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from smartops.sdk.errors import Refused, SdkError
+
+if TYPE_CHECKING:
+    from smartops.sdk.cli.session import Session
+
+__all__ = ["hint"]
+
+_SOMEBODY_ELSE = frozenset({"four_eyes", "forbidden", "unmapped"})
+
+_ADVICE = {
+    "stale": "The plan has changed since it was shown. Run the command again to see the new one.",
+    "decided": "The first decision counts. `{task}` shows it.",
+    "not_paused": "Only a paused task can be resumed. `{task}` shows where it stands.",
+    "stopping": "Try again in a moment, or follow it: `{watch}`.",
+    "no_grant": "Its grant was taken back, so it cannot go on: `{cancel}`.",
+    "rolling_back": "Only an emergency stop ends a rollback: `{halt}`.",
+    "halted": "After a halt nothing can be taken back: add --keep-changes.",
+    "not_running": "`{task}` shows where it stands.",
+    "ended": "`{task}` shows how.",
+    "expired": "Submit the intent again for a new plan.",
+}
+
+
+def hint(error: SdkError, session: Session) -> str:
+    """Advice on an error; empty when the error's own words say it all."""
+    if not isinstance(error, Refused):
+        return ""
+    if error.code in _SOMEBODY_ELSE:
+        other = "approver" if session.options.identity != "approver" else "<name>"
+        return (
+            f"You acted as {session.options.identity!r}. Somebody else must do this: add "
+            f"`--as {other}` if those credentials are yours to use."
+        )
+    advice = _ADVICE.get(error.code, "")
+    return advice.format(
+        task=session.command("task", "TASK"),
+        watch=session.command("watch", "TASK"),
+        cancel=session.command("cancel", "TASK", "--reason", "..."),
+        halt=session.command("halt", "TASK", "--reason", "..."),
+    )
