@@ -17,6 +17,7 @@ from smartops.eventstore.units import Trigger
 from smartops.runtime.cues import Order
 from smartops.runtime.decision import Decision, Refusal
 from smartops.runtime.recording import Cause, Recorder, UnitBuilder, command_stream
+from smartops.telemetry.traceparent import normal_traceparent
 
 __all__ = ["Orders"]
 
@@ -29,7 +30,9 @@ class Orders:
         self._recorder = recorder
         self._subjects = subjects
 
-    async def read(self, handler: str, subject: str, raw: bytes) -> Order[Any] | None:
+    async def read(
+        self, handler: str, subject: str, raw: bytes, traceparent: str | None = None
+    ) -> Order[Any] | None:
         """The command in a message; None when it was refused here, by event.
 
         Raises:
@@ -66,6 +69,7 @@ class Orders:
             key=key,
             content=content,
             data=data,
+            traceparent=normal_traceparent(traceparent),
         )
         if problem is not None:
             await self.refuse(order, problem)

@@ -64,11 +64,13 @@ class Reactor(Generic[S]):
         *,
         initial: S,
         evolve: Callable[[S, EventData], S],
+        observe: Callable[[EventData], None] | None = None,
     ) -> None:
         self.folds: Folds[S] = Folds(store, initial=initial, decode=decode, evolve=evolve)
         self._store = store
         self._recorder = recorder
         self._evolve = evolve
+        self._observe = observe
         self._queues: dict[str, deque[_Waiting[S]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -115,6 +117,9 @@ class Reactor(Generic[S]):
             match result:
                 case Committed():
                     self._remember(stream, folded, state, builder)
+                    if self._observe is not None:
+                        for event in builder.said:
+                            self._observe(event)
                     for waiting in crowd:
                         _finish(waiting, Reaction.DONE)
                     return

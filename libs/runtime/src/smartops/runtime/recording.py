@@ -140,6 +140,8 @@ class UnitBuilder:
     reads: dict[str, int] = field(default_factory=dict)
     timers: list[TimerSet | TimerCancel] = field(default_factory=list)
     blobs: list[bytes] = field(default_factory=list)
+    said: list[EventData] = field(default_factory=list)
+    """All events of the unit, wherever they go."""
 
     def add(self, cause: Cause, decision: Decision) -> None:
         """Add what follows from one trigger.
@@ -147,6 +149,7 @@ class UnitBuilder:
         Raises:
             ValueError: two triggers of the unit write one other stream; decide them apart.
         """
+        self.said.extend(decision.events)
         for ordinal, data in enumerate(decision.events):
             version = self.version + len(self.events) + 1
             self.events.append(
@@ -191,6 +194,7 @@ class UnitBuilder:
     def _elsewhere(self, write: Elsewhere, cause: Cause) -> None:
         if write.stream in self.others:
             raise ValueError(f"{write.stream} is written twice in one unit")
+        self.said.extend(write.events)
         self.others[write.stream] = Write(
             write.stream,
             write.expected,

@@ -10,7 +10,10 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -18,7 +21,7 @@ from faststream.nats.message import NatsMessage
 from nats.aio.client import Client
 from smartops.bus.broker import BusBroker
 from smartops.bus.connection import connect
-from smartops.bus.dead_letter import DeadLetters
+from smartops.bus.dead_letter import DeadLetter, DeadLetters
 from smartops.bus.delivery import Delivery
 from smartops.bus.errors import Outage
 from smartops.bus.middleware import ErrorMapping, Outcome
@@ -39,6 +42,7 @@ from smartops.eventstore.sweeps import Handler, Sweeper
 from smartops.eventstore.timers import Timers
 from smartops.eventstore.units import Trigger
 from smartops.runtime.cues import Cue, Order, cue_of_message, cue_of_row
+from smartops.runtime.metering import meter
 from smartops.runtime.orders import Orders
 from smartops.runtime.plans import Plans
 from smartops.runtime.reactor import Reaction, Reactor
@@ -48,6 +52,8 @@ from smartops.runtime.views import Views
 from smartops.telemetry.bundle import Telemetry
 from smartops.telemetry.metrics import HandlerMeter
 from smartops.telemetry.probes import Probe
+from smartops.telemetry.tracing import Span
+from typing_extensions import override
 
 __all__ = ["Service"]
 
@@ -58,6 +64,12 @@ _log = logging.getLogger(__name__)
 
 _LEFTOVERS_AGE = timedelta(seconds=2)
 """Outbox rows this old were not acked in time; they are published again."""
+_PLANNING = frozenset({"planner", "policy"})
+"""Services whose work belongs to the phase `plan` of a task; the others act."""
+
+TRACEPARENT = "traceparent"
+"""Header with the W3C trace context of a command."""
+
 _LEFTOVERS_PAUSE = 1.0
 _LEFTOVERS_LIMIT = 500
 
@@ -91,7 +103,7 @@ class Service:
         self._nc: Client | None = None
         self._relay: Relay | None = None
         self._mapping = ErrorMapping(
-            _LateDeadLetters(self), park=self._park, translate=_translate, on_outcome=self._count
+            _DeadLettersLater(self), park=self._park, translate=_translate, on_outcome=self._count
         )
         self._wheel = Timers(self.store, self._fire, on_error=self._timer_failed)
         self._sweeper: Sweeper | None = None
@@ -102,14 +114,24 @@ class Service:
 
     def reactor(self, initial: S, evolve: Callable[[S, EventData], S]) -> Reactor[S]:
         """A reactor for one kind of this service's streams."""
-        return Reactor(self.store, self.recorder, initial=initial, evolve=evolve)
+        return Reactor(
+            self.store,
+            self.recorder,
+            initial=initial,
+            evolve=evolve,
+            observe=partial(meter, self.telemetry.metrics),
+        )
 
     def on_event(self, name: str) -> Callable[[F], F]:
         """Register the handler of events called `name` in the catalogue; it takes a `Cue`."""
         spec = self._spec(name)
 
         def register(function: F) -> F:
-            self._events[name] = function
+            async def react(cue: Cue) -> None:
+                with self._span(name, cue.traceparent) as span:
+                    await function(replace(cue, traceparent=span.traceparent))
+
+            self._events[name] = react
 
             async def decode(message: NatsMessage) -> Cue:
                 raw = message.raw_message
@@ -117,7 +139,7 @@ class Service:
                     raise TypeError("our loop hands over one message at a time")
                 return cue_of_message(name, self.subjects, raw.subject, read_hint(raw.data))
 
-            self._subscribe(EVENTS_STREAM, spec, decode)(function)
+            self._subscribe(EVENTS_STREAM, spec, decode)(react)
             return function
 
         return register
@@ -134,13 +156,16 @@ class Service:
                 raw = message.raw_message
                 if isinstance(raw, list):
                     raise TypeError("our loop hands over one message at a time")
-                return await self.orders.read(name, raw.subject, raw.data)
+                parent = raw.headers.get(TRACEPARENT) if raw.headers else None
+                return await self.orders.read(name, raw.subject, raw.data, parent)
 
             async def obey(order: Order[Any] | None) -> None:
                 if order is None:
                     return
-                if await function(order) is Reaction.ALREADY:
-                    await self.orders.check_reuse(order)
+                with self._span(name, order.traceparent) as span:
+                    traced = replace(order, traceparent=span.traceparent)
+                    if await function(traced) is Reaction.ALREADY:
+                        await self.orders.check_reuse(order)
 
             self._subscribe(COMMANDS_STREAM, spec, decode)(obey)
             return function
@@ -216,6 +241,11 @@ class Service:
         if spec.service != self.name:
             raise ValueError(f"{name} is a handler of {spec.service}, not of {self.name}")
         return spec
+
+    def _span(self, name: str, parent: str | None) -> AbstractContextManager[Span]:
+        return self.telemetry.tracer.span(
+            name, "consumer", parent, phase="plan" if self.name in _PLANNING else "act"
+        )
 
     def _subscribe(
         self, stream: str, spec: HandlerSpec, decode: Callable[[NatsMessage], Awaitable[Any]]
@@ -330,16 +360,16 @@ class Service:
         meter.done(outcome.value, seconds)
 
 
-class _LateDeadLetters(DeadLetters):
-    """Dead letters on a connection that is made later."""
+class _DeadLettersLater(DeadLetters):
+    """Dead letters on the connection that the service will have once it is started."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._subject = service.subjects.parked
 
-    @property
-    def _nc(self) -> Client:  # type: ignore[override]
-        return self._service.nats
+    @override
+    async def tell(self, delivery: Delivery, reason: str) -> DeadLetter:
+        letters = DeadLetters(self._service.nats, self._service.subjects.parked)
+        return await letters.tell(delivery, reason)
 
 
 def _translate(error: Exception) -> Exception | None:
