@@ -6,13 +6,10 @@ for each event that a sweep finds unhandled, and must not care which: the inbox 
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
@@ -26,7 +23,6 @@ from smartops.bus.delivery import Delivery
 from smartops.bus.errors import Outage
 from smartops.bus.middleware import ErrorMapping, Outcome
 from smartops.bus.pull_options import PullOptions
-from smartops.bus.relay import Outgoing, Relay
 from smartops.bus.subscriber import bus_subscriber
 from smartops.bus.topology import COMMANDS_STREAM, EVENTS_STREAM
 from smartops.bus.users import inbox_prefix
@@ -35,8 +31,8 @@ from smartops.contracts.envelope import read_hint
 from smartops.contracts.errors import ContractError
 from smartops.contracts.subjects import Subjects
 from smartops.contracts.wire import EventData
-from smartops.eventstore.errors import StoreError, StoreUnavailable
-from smartops.eventstore.rows import OutboxRow, StoredRow, TimerRow
+from smartops.eventstore.errors import StoreUnavailable
+from smartops.eventstore.rows import StoredRow, TimerRow
 from smartops.eventstore.store import EventStore
 from smartops.eventstore.sweeps import Handler, Sweeper
 from smartops.eventstore.timers import Timers
@@ -45,6 +41,7 @@ from smartops.runtime.cues import Cue, Order, cue_of_message, cue_of_row
 from smartops.runtime.metering import meter
 from smartops.runtime.orders import Orders
 from smartops.runtime.plans import Plans
+from smartops.runtime.publisher import Publisher
 from smartops.runtime.reactor import Reaction, Reactor
 from smartops.runtime.recording import Cause, Recorder
 from smartops.runtime.settings import ServiceSettings
@@ -62,16 +59,11 @@ F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 
 _log = logging.getLogger(__name__)
 
-_LEFTOVERS_AGE = timedelta(seconds=2)
-"""Outbox rows this old were not acked in time; they are published again."""
 _PLANNING = frozenset({"planner", "policy"})
 """Services whose work belongs to the phase `plan` of a task; the others act."""
 
 TRACEPARENT = "traceparent"
 """Header with the W3C trace context of a command."""
-
-_LEFTOVERS_PAUSE = 1.0
-_LEFTOVERS_LIMIT = 500
 
 
 class Service:
@@ -101,14 +93,12 @@ class Service:
         self._events: dict[str, Callable[[Cue], Awaitable[None]]] = {}
         self._broker = BusBroker(self._connect, grace=settings.shutdown_grace, apply_types=False)
         self._nc: Client | None = None
-        self._relay: Relay | None = None
+        self._publisher = Publisher(store, settings)
         self._mapping = ErrorMapping(
             _DeadLettersLater(self), park=self._park, translate=_translate, on_outcome=self._count
         )
         self._wheel = Timers(self.store, self._fire, on_error=self._timer_failed)
         self._sweeper: Sweeper | None = None
-        self._background: list[asyncio.Task[None]] = []
-        self._publishing: set[asyncio.Task[None]] = set()
 
     # ---- what a service declares ----------------------------------------------------------
 
@@ -202,7 +192,6 @@ class Service:
 
     async def start(self) -> None:
         """Come up; returns once messages are being handled."""
-        self.store.on_committed(self._publish)
         await self._broker.start()
         handlers = [
             Handler(name, spec.topics, (spec.party,) if spec.party is not None else None)
@@ -212,7 +201,6 @@ class Service:
         self._sweeper = Sweeper(self.store, handlers, self._swept, on_error=self._sweep_failed)
         await self._sweeper.start()
         await self._wheel.start()
-        self._background.append(asyncio.create_task(self._publish_leftovers(), name="leftovers"))
         _log.info("ready")
 
     async def stop(self) -> None:
@@ -220,17 +208,10 @@ class Service:
         await self._wheel.stop()
         if self._sweeper is not None:
             await self._sweeper.stop()
-        for task in self._background:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
         if self._nc is not None:
             for subscriber in self._broker.durables:
                 await subscriber.stop()
-        if self._publishing:
-            await asyncio.wait(self._publishing, timeout=5)
-        if self._relay is not None:
-            await self._relay.stop()
+        await self._publisher.stop()
         await self._broker.stop()
         await self.store.close()
 
@@ -268,8 +249,7 @@ class Service:
             inbox_prefix=inbox_prefix(self.name),
             seed_path=self.settings.nats_seed_file,
         )
-        self._relay = Relay(self._nc, self._acked)
-        await self._relay.start()
+        await self._publisher.start(self._nc)
         return self._nc
 
     @property
@@ -278,40 +258,6 @@ class Service:
         if self._nc is None:
             raise RuntimeError("the service has not been started")
         return self._nc
-
-    def _publish(self, rows: Sequence[OutboxRow]) -> None:
-        """Right after a commit; what does not get through is found by the leftovers' sweep."""
-        if self._relay is None or not self.settings.events_enabled:
-            return
-        if self.settings.events_mode == "logger":
-            for row in rows:
-                _log.info("event", extra={"subject": row.subject, "position": row.position})
-        task = asyncio.create_task(self._relay_rows(rows))
-        self._publishing.add(task)
-        task.add_done_callback(self._publishing.discard)
-
-    async def _relay_rows(self, rows: Sequence[OutboxRow]) -> None:
-        if self._relay is not None:
-            await self._relay.publish(
-                [Outgoing(row.subject, row.state, str(row.event_id), row.position) for row in rows]
-            )
-
-    def _acked(self, positions: list[int]) -> None:
-        self.store.outbox_done(positions)
-
-    async def _publish_leftovers(self) -> None:
-        while True:
-            await asyncio.sleep(_LEFTOVERS_PAUSE)
-            if self._relay is None or not self.nats.is_connected:
-                continue
-            try:
-                rows = await self.store.outbox_pending(_LEFTOVERS_AGE, _LEFTOVERS_LIMIT)
-            except StoreError as error:
-                _log.info("leftovers: %s", error)
-                continue
-            if rows:
-                _log.info("publishing %d leftovers", len(rows))
-                await self._relay_rows(rows)
 
     async def _swept(self, name: str, row: StoredRow) -> None:
         _log.info("swept", extra={"handler": name, "position": row.position})

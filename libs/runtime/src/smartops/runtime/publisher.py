@@ -1,0 +1,91 @@
+"""Telling the bus what was committed: at once, and again for what did not get through."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+
+from nats.aio.client import Client
+from smartops.bus.relay import Outgoing, Relay
+from smartops.eventstore.errors import StoreError
+from smartops.eventstore.rows import OutboxRow
+from smartops.eventstore.store import EventStore
+from smartops.runtime.settings import ServiceSettings
+
+__all__ = ["Publisher"]
+
+_log = logging.getLogger(__name__)
+
+_LEFTOVERS_AGE = timedelta(seconds=2)
+"""Outbox rows this old were not acked in time; they are published again."""
+
+_LEFTOVERS_PAUSE_S = 1.0
+_LEFTOVERS_LIMIT = 500
+_LAST_WORDS_S = 5.0
+"""For publishes under way at a stop; what is late is published by the next process."""
+
+
+class Publisher:
+    """Publishes this service's events; the outbox is the truth about what is still owed."""
+
+    def __init__(self, store: EventStore, settings: ServiceSettings) -> None:
+        self._store = store
+        self._settings = settings
+        self._nc: Client | None = None
+        self._relay: Relay | None = None
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._leftovers: asyncio.Task[None] | None = None
+        store.on_committed(self._committed)
+
+    async def start(self, nc: Client) -> None:
+        """Begin to publish on a connection."""
+        self._nc = nc
+        self._relay = Relay(nc, self._store.outbox_done)
+        await self._relay.start()
+        self._leftovers = asyncio.create_task(self._publish_leftovers(), name="leftovers")
+
+    async def stop(self) -> None:
+        """Finish what is under way, for a while."""
+        if self._leftovers is not None:
+            self._leftovers.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._leftovers
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=_LAST_WORDS_S)
+        if self._relay is not None:
+            await self._relay.stop()
+
+    def _committed(self, rows: Sequence[OutboxRow]) -> None:
+        if self._relay is None or not self._settings.events_enabled:
+            return
+        if self._settings.events_mode == "logger":
+            for row in rows:
+                _log.info("event", extra={"subject": row.subject, "position": row.position})
+        task = asyncio.create_task(self._publish(self._relay, rows))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    @staticmethod
+    async def _publish(relay: Relay, rows: Sequence[OutboxRow]) -> None:
+        await relay.publish(
+            [Outgoing(row.subject, row.state, str(row.event_id), row.position) for row in rows]
+        )
+
+    async def _publish_leftovers(self) -> None:
+        while True:
+            await asyncio.sleep(_LEFTOVERS_PAUSE_S)
+            if self._relay is None or self._nc is None or not self._nc.is_connected:
+                continue
+            if not self._settings.events_enabled:
+                continue
+            try:
+                rows = await self._store.outbox_pending(_LEFTOVERS_AGE, _LEFTOVERS_LIMIT)
+            except StoreError as error:
+                _log.info("leftovers: %s", error)
+                continue
+            if rows:
+                _log.info("publishing %d leftovers", len(rows))
+                await self._publish(self._relay, rows)
