@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Callable
 from typing import Any
 
 import rfc8785
@@ -14,13 +16,46 @@ __all__ = ["canonical", "digest", "digest_of", "raw_digest"]
 def canonical(value: Any) -> bytes:
     """RFC 8785 (JCS) bytes of a JSON value.
 
+    Most of our documents hold no fractions and only plain keys: for those the standard library
+    writes the same bytes several times faster. A property test holds both to each other.
+
     Raises:
         Malformed: the value has no canonical form (NaN, an integer beyond 2^53, a lone surrogate).
     """
     try:
+        if _is_plain(value):
+            return _write_plain(value).encode()
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         raise Malformed(f"no canonical form: {error}") from error
+
+
+_write_plain: Callable[[Any], str] = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False
+).encode
+
+_LARGEST = 2**53 - 1
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether the standard library writes this value as RFC 8785 asks.
+
+    It does, but for fractions (other digits) and for the order of keys beyond ASCII (UTF-16 code
+    units there, code points here).
+    """
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return True
+    if kind is int:
+        return bool(-_LARGEST <= value <= _LARGEST)
+    if kind is dict:
+        for key, item in value.items():
+            if type(key) is not str or not key.isascii() or not _is_plain(item):
+                return False
+        return True
+    if kind is list or kind is tuple:
+        return all(map(_is_plain, value))
+    return False
 
 
 def digest(content: bytes) -> str:

@@ -53,6 +53,7 @@ class Hint(BaseModel):
     type: str = Field(pattern=r"^smartops\.[a-z_.]+\.v[1-9][0-9]{0,3}$")
     source: str = Field(pattern=r"^/.{3,260}$")
     sequence: int = Field(ge=1)
+    correlationid: UUID | None = None
     traceparent: str | None = None
 
     @property

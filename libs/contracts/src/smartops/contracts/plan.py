@@ -8,7 +8,9 @@ gateway checks a call by its step hash.
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
+from functools import cached_property
+from types import MappingProxyType
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -101,6 +103,10 @@ class Step(Wire):
 
     def hash(self) -> str:
         """The digest by which header, grant and gateway know this step."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> str:
         return digest_of(self.model_dump(mode="json"))
 
 
@@ -160,15 +166,27 @@ class Plan(Wire):
 
     def document(self) -> bytes:
         """The canonical bytes that are stored."""
-        return canonical(self.model_dump(mode="json"))
+        return self._document
 
     def hash(self) -> str:
         """`plan_hash`: the digest of the header."""
+        return self._hash
+
+    def by_hash(self) -> Mapping[str, Step]:
+        """Steps by step hash."""
+        return self._by_hash
+
+    @cached_property
+    def _document(self) -> bytes:
+        return canonical(self.model_dump(mode="json"))
+
+    @cached_property
+    def _hash(self) -> str:
         return digest_of(self.header.model_dump(mode="json"))
 
-    def by_hash(self) -> dict[str, Step]:
-        """Steps by step hash."""
-        return {step.hash(): step for step in self.steps}
+    @cached_property
+    def _by_hash(self) -> Mapping[str, Step]:
+        return MappingProxyType({step.hash(): step for step in self.steps})
 
     def targets(self) -> tuple[str, ...]:
         """All targets, each once, in order of first use."""
@@ -200,6 +218,4 @@ class Plan(Wire):
 
 def seal(plan: Plan) -> tuple[str, str, bytes]:
     """Hash and serialise a plan: `(plan_hash, document_digest, document)`."""
-    document = plan.document()
-    header = canonical(json.loads(document)["header"])
-    return digest(header), digest(document), document
+    return plan.hash(), digest(plan.document()), plan.document()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from pydantic import Field
 from smartops.contracts.canonical import digest_of
 from smartops.contracts.wire import (
@@ -41,4 +43,8 @@ class ToolDescriptor(Wire):
 
     def digest(self) -> str:
         """What a plan's steps pin: any change of the tool changes it."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         return digest_of(self.model_dump(mode="json"))

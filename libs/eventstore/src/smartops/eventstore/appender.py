@@ -1,7 +1,6 @@
 """Group commit: concurrent units of a process share one statement and one flush to disk."""
 
 import asyncio
-import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
@@ -9,7 +8,7 @@ from collections.abc import Callable, Hashable, Sequence
 from smartops.eventstore.admission import Admitted, admit
 from smartops.eventstore.batch import APPEND, Batch
 from smartops.eventstore.clock import DatabaseClock
-from smartops.eventstore.errors import StoreClosed, StoreError, StoreUnavailable
+from smartops.eventstore.errors import StoreClosed, StoreUnavailable
 from smartops.eventstore.limits import (
     MAX_BATCH_BYTES,
     MAX_BATCH_UNITS,
@@ -43,9 +42,41 @@ class _Waiting:
         if not self.future.done():  # The caller may have been cancelled; the commit stands.
             self.future.set_result(result)
 
-    def fail(self, error: StoreError) -> None:
+    def fail(self, error: Exception) -> None:
         if not self.future.done():
             self.future.set_exception(error)
+
+
+class _Call:
+    """A statement to be sent: built up while the one before it is in flight."""
+
+    __slots__ = ("_keys", "batch", "size", "waiting")
+
+    def __init__(self, first: _Waiting) -> None:
+        self._keys: set[Hashable] = set()
+        self.batch = Batch()
+        self.waiting: list[_Waiting] = []
+        self.size = 0
+        self.add(first)
+
+    def takes(self, admitted: Admitted) -> bool:
+        """Whether the unit may still join.
+
+        Not if it names what the call names already. Two units with one trigger, say: the statement
+        looks triggers up before it walks the units, so the second must come in a later statement
+        to find the first's inbox row.
+        """
+        return (
+            len(self.waiting) < MAX_BATCH_UNITS
+            and self.size + admitted.size <= MAX_BATCH_BYTES
+            and self._keys.isdisjoint(admitted.keys)
+        )
+
+    def add(self, waiting: _Waiting) -> None:
+        self.batch.add(waiting.admitted)
+        self.waiting.append(waiting)
+        self._keys |= waiting.admitted.keys
+        self.size += waiting.admitted.size
 
 
 class Appender:
@@ -75,11 +106,12 @@ class Appender:
         self._clock = clock
         self._stored = stored
         self._unsure = unsure
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[_Call] = deque()
+        self._queued_units = 0
         self._queued_bytes = 0
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._in_flight: Sequence[_Waiting] = ()
+        self._in_flight: _Call | None = None
         self._is_closing = False
         self.batches = 0
         """Statements answered so far."""
@@ -96,12 +128,16 @@ class Appender:
             raise StoreClosed
         admitted = admit(unit)
         if self._queue and (
-            len(self._queue) >= MAX_QUEUE_UNITS
+            self._queued_units >= MAX_QUEUE_UNITS
             or self._queued_bytes + admitted.size > MAX_QUEUE_BYTES
         ):
             raise StoreUnavailable(self._link.trouble or "more units than the database can take")
         waiting = _Waiting(admitted, asyncio.get_running_loop().create_future())
-        self._queue.append(waiting)
+        if self._queue and self._queue[-1].takes(admitted):
+            self._queue[-1].add(waiting)
+        else:
+            self._queue.append(_Call(waiting))
+        self._queued_units += 1
         self._queued_bytes += admitted.size
         self._wake.set()
         return await waiting.future
@@ -111,72 +147,50 @@ class Appender:
         self._is_closing = True
         self._wake.set()
         if self._task is not None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(grace):
-                    await asyncio.shield(self._task)
+            await asyncio.wait({self._task}, timeout=grace)
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-        for waiting in [*self._in_flight, *self._queue]:
-            waiting.fail(StoreClosed())
+            await asyncio.wait({self._task})
+        left = [self._in_flight] if self._in_flight is not None else []
+        for call in [*left, *self._queue]:
+            for waiting in call.waiting:
+                waiting.fail(StoreClosed())
         self._queue.clear()
 
     async def _run(self) -> None:
         while True:
             while self._queue:
-                await self._flush(self._take())
+                call = self._in_flight = self._queue.popleft()
+                self._queued_units -= len(call.waiting)
+                self._queued_bytes -= call.size
+                await self._flush(call)
+                self._in_flight = None  # Not if cancelled: `close` fails what was under way.
             if self._is_closing:
                 return
             self._wake.clear()
             await self._wake.wait()
 
-    def _take(self) -> list[_Waiting]:
-        """The next batch: in order, and cut where a unit names what the batch names already.
-
-        Two units with one trigger, say: the statement looks triggers up before it walks the units,
-        so the second must come in a later statement to find the first's inbox row.
-        """
-        batch: list[_Waiting] = []
-        keys: set[Hashable] = set()
-        size = 0
-        while self._queue and len(batch) < MAX_BATCH_UNITS:
-            admitted = self._queue[0].admitted
-            if batch and (
-                size + admitted.size > MAX_BATCH_BYTES or not keys.isdisjoint(admitted.keys)
-            ):
-                break
-            batch.append(self._queue.popleft())
-            keys |= admitted.keys
-            size += admitted.size
-        self._queued_bytes -= size
-        return batch
-
-    async def _flush(self, batch: Sequence[_Waiting]) -> None:
-        self._in_flight = batch
+    async def _flush(self, call: _Call) -> None:
         try:
-            await self._send(batch)
+            await self._send(call)
         except StoreClosed as error:
-            for waiting in batch:
+            for waiting in call.waiting:
                 waiting.fail(error)
-        except StoreError as error:
-            if len(batch) == 1:
-                batch[0].fail(error)
+        except Exception as error:  # noqa: BLE001 - raised where the unit came from.
+            if len(call.waiting) == 1:
+                call.waiting[0].fail(error)
             else:
                 # One of them is bad and the statement does not say which: it shall fail alone.
-                for waiting in batch:
-                    await self._flush([waiting])
-        finally:
-            self._in_flight = ()
+                for waiting in call.waiting:
+                    await self._flush(_Call(waiting))
 
-    async def _send(self, batch: Sequence[_Waiting]) -> None:
-        """Send the batch until there is an answer.
+    async def _send(self, call: _Call) -> None:
+        """Send a call until there is an answer.
 
         (1) The statement commits, (2) the answer is lost, (3) it is sent again: each unit that (1)
         stored now answers `Already`, by its inbox rows or its event ids. So sending again is safe,
         even while the first try is still waiting for the lock in a backend that lost its client.
         """
-        call = Batch([waiting.admitted for waiting in batch])
-        arguments = call.arguments()
+        arguments = call.batch.arguments()
         delay = FIRST_DELAY
         is_repeat = False
         while True:
@@ -188,18 +202,18 @@ class Appender:
                 is_repeat = True
                 await pause(delay)
                 delay = min(2 * delay, LAST_DELAY)
-        results, now = call.results(answer)
+        results, now = call.batch.results(answer)
         self._clock.observe(now, sent, time.monotonic())
         self.batches += 1
-        self.units += len(batch)
+        self.units += len(call.waiting)
         committed = [
             (waiting.admitted.unit, result)
-            for waiting, result in zip(batch, results, strict=True)
+            for waiting, result in zip(call.waiting, results, strict=True)
             if isinstance(result, Committed)
         ]
         if committed:
             self._stored(committed)
         if is_repeat and any(isinstance(result, Already) for result in results):
             self._unsure()
-        for waiting, result in zip(batch, results, strict=True):
+        for waiting, result in zip(call.waiting, results, strict=True):
             waiting.answer(result)

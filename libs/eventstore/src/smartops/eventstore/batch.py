@@ -1,6 +1,6 @@
 """Units to the arguments of `append_units()`, and its answer back to results."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -24,8 +24,8 @@ APPEND = (
 class Batch:
     """One call. Names travel once; everything else refers to them by 1-based ordinals."""
 
-    def __init__(self, units: Sequence[Admitted]) -> None:
-        self._units = units
+    def __init__(self, units: Iterable[Admitted] = ()) -> None:
+        self._units: list[Admitted] = []
         self._tenants: dict[str, int] = {}
         self._streams: dict[str, int] = {}
         self._stream_tenant: list[int] = []
@@ -36,8 +36,49 @@ class Batch:
         self._timers: tuple[list[Any], ...] = ([], [], [], [], [], [], [], [], [])
         self._cancels: tuple[list[Any], ...] = ([], [])
         self._blobs: tuple[list[Any], ...] = ([], [], [])
-        for place, admitted in enumerate(units, start=1):
-            self._add(place, admitted)
+        for admitted in units:
+            self.add(admitted)
+
+    def add(self, admitted: Admitted) -> None:
+        """Append a unit; its place is that of its result."""
+        self._units.append(admitted)
+        place = len(self._units)
+        unit = admitted.unit
+        units, streams, versions, counts = self._checks
+        for write in unit.writes:
+            units.append(place)
+            streams.append(self._stream(write.stream))
+            versions.append(write.expected_version)
+            counts.append(len(write.events))
+            for event in write.events:
+                self._add_event(event)
+        for read in unit.reads:
+            units.append(place)
+            streams.append(self._stream(read.stream))
+            versions.append(read.version)
+            counts.append(0)
+        if unit.triggers:
+            for trigger in unit.triggers:
+                self._add_trigger(place, trigger)
+        else:
+            last = len(self._events[0])
+            for ordinal in range(last - admitted.event_count + 1, last + 1):
+                self._bare[0].append(place)
+                self._bare[1].append(ordinal)
+        for timer in unit.timers:
+            if isinstance(timer, TimerSet):
+                cause = unit.triggers[0].cause if unit.triggers else None
+                self._add_timer(place, timer, cause)
+            else:
+                self._cancels[0].append(place)
+                self._cancels[1].append(timer.timer_id)
+        if unit.blobs:
+            assert admitted.tenant is not None
+            tenant = self._tenant(admitted.tenant)
+            for blob in unit.blobs:
+                self._blobs[0].append(place)
+                self._blobs[1].append(tenant)
+                self._blobs[2].append(blob)
 
     def arguments(self) -> tuple[Any, ...]:
         """In the order of `append_units()`."""
@@ -75,44 +116,6 @@ class Batch:
                     expected = _expected(admitted.unit, stream)
                     results.append(Conflict(stream, expected, actuals[place]))
         return results, now
-
-    def _add(self, place: int, admitted: Admitted) -> None:
-        unit = admitted.unit
-        units, streams, versions, counts = self._checks
-        for write in unit.writes:
-            units.append(place)
-            streams.append(self._stream(write.stream))
-            versions.append(write.expected_version)
-            counts.append(len(write.events))
-            for event in write.events:
-                self._add_event(event)
-        for read in unit.reads:
-            units.append(place)
-            streams.append(self._stream(read.stream))
-            versions.append(read.version)
-            counts.append(0)
-        if unit.triggers:
-            for trigger in unit.triggers:
-                self._add_trigger(place, trigger)
-        else:
-            last = len(self._events[0])
-            for ordinal in range(last - admitted.event_count + 1, last + 1):
-                self._bare[0].append(place)
-                self._bare[1].append(ordinal)
-        for timer in unit.timers:
-            if isinstance(timer, TimerSet):
-                cause = unit.triggers[0].cause if unit.triggers else None
-                self._add_timer(place, timer, cause)
-            else:
-                self._cancels[0].append(place)
-                self._cancels[1].append(timer.timer_id)
-        if unit.blobs:
-            assert admitted.tenant is not None
-            tenant = self._tenant(admitted.tenant)
-            for blob in unit.blobs:
-                self._blobs[0].append(place)
-                self._blobs[1].append(tenant)
-                self._blobs[2].append(blob)
 
     def _add_event(self, event: NewEvent) -> None:
         ids, topics, tasks, causes, parties, states, subjects = self._events

@@ -111,13 +111,23 @@ class Folds(Generic[S]):
             # A load under way may have read before the caller's own last commit: never join it.
             return await self._read_tail(stream)
         loading = self._loading.get(stream)
-        if loading is None:
+        if loading is None or loading.done():
             loading = asyncio.ensure_future(self._read_tail(stream))
             self._loading[stream] = loading
             loading.add_done_callback(lambda done: self._forget_load(stream, done))
             return await asyncio.shield(loading)
         folded = await asyncio.shield(loading)
         return folded if folded.version >= at_least else await self._read_tail(stream)
+
+    @property
+    def nothing(self) -> Folded[S]:
+        """The fold of a stream that does not exist."""
+        return self._initial
+
+    def peek(self, stream: str) -> Folded[S] | None:
+        """What is remembered of a stream, without asking the store."""
+        entry = self._entries.get(stream)
+        return None if entry is None else entry.folded
 
     def put(self, stream: str, folded: Folded[S], size: int = 0) -> None:
         """Remember a fold, e.g. after an own append; an older one than known is ignored.
@@ -164,6 +174,9 @@ class Folds(Generic[S]):
         base = self._initial if entry is None else entry.folded
         rows = await self._store.read_stream(stream, base.version)
         if not rows:
+            # Remembered too: that a stream does not exist is as good a fact, at version 0.
+            if entry is None:
+                self.put(stream, base)
             return base
         folded = self.fold(base, rows)
         known = self._entries.get(stream)

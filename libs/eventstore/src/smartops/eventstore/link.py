@@ -48,6 +48,7 @@ class Link:
         self._conn: Connection | None = None
         self._statements: dict[str, PreparedStatement[asyncpg.Record]] = {}
         self._opening = asyncio.Lock()
+        self._turn = asyncio.Lock()
         self._is_closed = False
         self.trouble: str | None = None
         """Why the database cannot be used through this link; None while it can."""
@@ -82,17 +83,17 @@ class Link:
             StoreError: The statement was refused.
             StoreClosed: The link was closed.
         """
-        conn = await self._connected()
-        try:
-            statement = self._statements.get(sql)
-            if statement is None:
-                statement = self._statements[sql] = await conn.prepare(sql)
-            rows = await statement.fetch(*arguments, timeout=timeout)
-        except Exception as error:
-            await self._failed(conn, error)
-            raise  # pragma: no cover - _failed always raises.
-        self.trouble = None
-        return rows
+        async with self._turn:
+            conn = await self._connected()
+            try:
+                statement = self._statements.get(sql)
+                if statement is None:
+                    statement = self._statements[sql] = await conn.prepare(sql)
+                rows = await statement.fetch(*arguments, timeout=timeout)
+            except Exception as error:
+                raise self._meaning(conn, error) from error
+            self.trouble = None
+            return rows
 
     async def repeat(self, sql: str, *arguments: Any, timeout: float) -> list[asyncpg.Record]:  # noqa: ASYNC109
         """Run a statement that may safely run twice, until it has run.
@@ -109,18 +110,18 @@ class Link:
                 await pause(delay)
                 delay = min(2 * delay, LAST_DELAY)
 
-    async def _failed(self, conn: Connection, error: Exception) -> None:
-        """Raise what the failure means."""
+    def _meaning(self, conn: Connection, error: Exception) -> Exception:
+        """What a failure means to the caller; drops a connection that is not to be trusted."""
         if self._is_closed:
-            raise StoreClosed from error
+            return StoreClosed()
         fault = classify(error)
         if fault is Fault.STATEMENT:
-            raise as_store_error(error) from error
+            return as_store_error(error)
         self.trouble = f"{self._name}: {type(error).__name__}: {error}"
         if fault is Fault.LOST:
             # Also when it is still open, e.g. after a timeout: the server may yet be working on it.
             self._drop(conn)
-        raise LinkLost(self.trouble) from error
+        return LinkLost(self.trouble)
 
     def _drop(self, conn: Connection) -> None:
         if self._conn is conn:

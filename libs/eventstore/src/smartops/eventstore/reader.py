@@ -1,11 +1,10 @@
 """Reads that wait together travel together: one round trip for many streams and blobs."""
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 
 import asyncpg
-from smartops.eventstore.errors import StoreClosed, StoreError, StoreUnavailable
+from smartops.eventstore.errors import StoreClosed, StoreUnavailable
 from smartops.eventstore.link import Link
 from smartops.eventstore.rows import StoredRow
 
@@ -37,7 +36,7 @@ union all
 select -q.ord, null, null, null, null, null, null, null, null, null, null, b.content, null, null
   from unnest($4::text[], $5::bytea[]) with ordinality as q(tenant, digest, ord)
   join smartops_log.blobs b on b.tenant = q.tenant and b.digest = q.digest
- order by 1, 5
+ order by 1, 2
 """  # noqa: S608 - made of constants.
 
 
@@ -94,8 +93,7 @@ class Reader:
         self._is_closed = True
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait({self._task})
         _fail([*self._in_flight, *self._queue], StoreClosed())
         self._queue.clear()
 
@@ -115,7 +113,7 @@ class Reader:
                 self._in_flight = [read for read in wanted if not read.future.done()]
                 try:
                     await self._read(self._in_flight)
-                except StoreError as error:
+                except Exception as error:  # noqa: BLE001 - raised where the reads came from.
                     _fail(self._in_flight, error)
                 self._in_flight = ()
             self._wake.clear()
@@ -150,7 +148,7 @@ class Reader:
                 blob.future.set_result(contents.get(ordinal))
 
 
-def _fail(reads: Sequence[_Stream | _Blob], error: StoreError) -> None:
+def _fail(reads: Sequence[_Stream | _Blob], error: Exception) -> None:
     for read in reads:
         if not read.future.done():
             read.future.set_exception(error)

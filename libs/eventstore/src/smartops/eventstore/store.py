@@ -178,6 +178,11 @@ class EventStore:
         """Units answered so far; by `batches`, the mean size of a group commit."""
         return self._appender.units
 
+    @property
+    def round_trips(self) -> int:
+        """Joined reads answered so far."""
+        return self._reader.round_trips
+
     def db_now(self) -> datetime:
         """The database's clock, from memory: aware, in UTC, good to half a round trip."""
         return self._clock.now()

@@ -31,7 +31,8 @@ class StreamName:
     """Printable ASCII without blanks; at most 200 characters; may hold `/` and `-`."""
 
     def __post_init__(self) -> None:
-        if _STREAM.fullmatch(str(self)) is None:
+        match = _STREAM.fullmatch(str(self))
+        if match is None or match.groups() != (self.tenant, self.category, self.id):
             raise ValueError(f"{str(self)!r} is no stream name: write <tenant>/<category>-<id>")
 
     @classmethod

@@ -28,6 +28,8 @@ class Cue:
     version: int
     id: UUID
     topic: str
+    task: UUID | None = None
+    """As the message claims, unverified: good for reading ahead, and nothing else."""
     traceparent: str | None = None
 
 
@@ -61,11 +63,26 @@ def cue_of_message(handler: str, subjects: Subjects, subject: str, hint: Hint) -
         raise ForeignClaim(f"names tenant {tenant!r}, its subject {read.tenant!r}", field="source")
     if hint.topic != f"{read.topic}.v{read.version}":
         raise ForeignClaim(f"is {hint.topic}, its subject says {read.topic}", field="type")
-    return Cue(handler, tenant, hint.stream, hint.sequence, hint.id, hint.topic, hint.traceparent)
+    return Cue(
+        handler,
+        tenant,
+        hint.stream,
+        hint.sequence,
+        hint.id,
+        hint.topic,
+        hint.correlationid,
+        hint.traceparent,
+    )
 
 
 def cue_of_row(handler: str, row: StoredRow) -> Cue:
     """The cue in a row that a sweep found."""
     return Cue(
-        handler, parse_stream(row.stream).tenant, row.stream, row.version, row.event_id, row.topic
+        handler,
+        parse_stream(row.stream).tenant,
+        row.stream,
+        row.version,
+        row.event_id,
+        row.topic,
+        row.task,
     )

@@ -46,6 +46,7 @@ class Reaction(StrEnum):
 class _Waiting(Generic[S]):
     cause: Cause
     decide: Decide[S]
+    new: bool
     done: asyncio.Future[Reaction]
 
 
@@ -74,15 +75,24 @@ class Reactor(Generic[S]):
         self._queues: dict[str, deque[_Waiting[S]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def react(self, stream: str, cause: Cause, decide: Decide[S]) -> Reaction:
+    async def react(
+        self, stream: str, cause: Cause, decide: Decide[S], *, new: bool = False
+    ) -> Reaction:
         """Decide on a trigger and store what follows, exactly once.
+
+        Args:
+            stream: the stream that decides.
+            cause: the trigger.
+            decide: see `Decide`; called again after a conflict.
+            new: the stream most likely does not exist yet, so it is not read first. If it does,
+                the append says so, and the decision is made again on what is there.
 
         Raises:
             Exception: what `decide` raised; its neighbours in the crowd are not harmed.
             StoreUnavailable: the database is away; nothing was decided.
         """
         done: asyncio.Future[Reaction] = asyncio.get_running_loop().create_future()
-        waiting = _Waiting(cause, decide, done)
+        waiting = _Waiting(cause, decide, new, done)
         queue = self._queues.get(stream)
         if queue is not None:
             queue.append(waiting)
@@ -109,7 +119,7 @@ class Reactor(Generic[S]):
     async def _settle(self, stream: str, crowd: list[_Waiting[S]]) -> None:
         fresh = False
         while crowd:
-            folded = await self.folds.load(stream, fresh=fresh)
+            folded = await self._load(stream, crowd, fresh=fresh)
             state, builder, crowd = await self._decide(stream, folded, crowd, fresh=fresh)
             if not crowd:
                 return
@@ -132,6 +142,11 @@ class Reactor(Generic[S]):
                     fresh = True
                 case Conflict():
                     fresh = True
+
+    async def _load(self, stream: str, crowd: list[_Waiting[S]], *, fresh: bool) -> Folded[S]:
+        if not fresh and all(waiting.new for waiting in crowd):
+            return self.folds.peek(stream) or self.folds.nothing
+        return await self.folds.load(stream, fresh=fresh)
 
     async def _decide(
         self, stream: str, folded: Folded[S], crowd: list[_Waiting[S]], *, fresh: bool

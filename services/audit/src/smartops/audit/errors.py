@@ -5,6 +5,7 @@ AuditError
 ├── NewerEvent         an event in a version that a newer audit knows: never skipped
 ├── UnreadableEvent    a known event whose bytes do not fit its contract: never skipped
 ├── PlaceLost          another process has projected meanwhile: begin again from its place
+├── NewerReadModels    a newer release has rebuilt the read models
 └── AnchorsDamaged     the anchor files are not what was written
 """
 
@@ -17,6 +18,7 @@ __all__ = [
     "AuditError",
     "LogTampered",
     "NewerEvent",
+    "NewerReadModels",
     "PlaceLost",
     "UnreadableEvent",
 ]
@@ -72,6 +74,7 @@ class UnreadableEvent(AuditError):
         )
         self.position = position
         self.topic = topic
+        self.problem = problem
 
 
 class PlaceLost(AuditError):
@@ -84,6 +87,19 @@ class PlaceLost(AuditError):
         super().__init__(
             f"the read models are no longer at position {expected}: another process projects; "
             "beginning again from its place"
+        )
+
+
+class NewerReadModels(AuditError):
+    """The rows were made by reactions that this release does not have."""
+
+    code = "newer_read_models"
+    retryable = True
+
+    def __init__(self, theirs: int, ours: int) -> None:
+        super().__init__(
+            f"the read models were made by projector {theirs}, this is projector {ours}: start the "
+            "newer release, or rebuild them with this one (`python -m smartops.audit rebuild`)"
         )
 
 

@@ -52,11 +52,15 @@ class _Shape(NamedTuple):
     """Set where the data has to be upcast first."""
 
 
-def read(row: StoredRow) -> Reading:
+def read(row: StoredRow, *, is_party_known: bool = True) -> Reading:
     """Understand a row whose hash has been verified.
 
     The chain covers bytes, stream, version, id and topic; task, cause and party are columns for
     searching only. They are compared with the bytes here, so that none can be edited unnoticed.
+
+    Args:
+        row: of the log.
+        is_party_known: False where the row was read through a view that does not show the party.
 
     Raises:
         LogTampered: columns and bytes disagree.
@@ -77,7 +81,7 @@ def read(row: StoredRow) -> Reading:
             event = shape.latest.model_validate(upcast(row.topic, data))
     except ValidationError as error:
         raise UnreadableEvent(row.position, row.topic, _first(error)) from error
-    _compare(row, envelope)
+    _compare(row if is_party_known else row._replace(party=envelope.partyid), envelope)
     return Reading(row, event, is_known=True)
 
 

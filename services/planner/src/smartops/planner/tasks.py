@@ -67,7 +67,7 @@ class Tasks:
                 return Decision(refusal=secret)
             return domain.submit(task, new, self._agents, tools)
 
-        return await self._tasks.react(name, cause, decide)
+        return await self._tasks.react(name, cause, decide, new=True)
 
     async def answered(self, call: CallView, cue: Cue) -> Reaction:
         """A read that a task asked for has come to an outcome."""

@@ -185,10 +185,9 @@ def decide_vote(
             )
         )
     else:
-        approvals = (
-            *(v.by for v in gate.voices if v.decision == "approve" and v.by.actor != voice.actor),
-            voice,
-        )
+        # A quorum counts people: whoever says yes twice, with whichever credentials, is one.
+        voices = [v.by for v in gate.voices if v.decision == "approve"]
+        approvals = tuple({voice.actor: voice for voice in (*voices, voice)}.values())
         if len(approvals) >= required.quorum:
             events.append(
                 _grant(gate, task, gate.validated, plan, terms, now, approvals, automatic=False)
@@ -228,8 +227,17 @@ def cancel(
     if gate.outcome is not None or run.ended not in (None, "escalated"):
         ended = gate.outcome or run.ended
         return Decision(refusal=Refusal("ended", f"the task has already ended: {ended}"))
-    if gate.cancel is not None:
-        return NOTHING
+    if gate.cancel is not None and run.ended is None:
+        if gate.cancel.keep_changes == command.keep_changes:
+            return NOTHING
+        under_way = "keeping" if gate.cancel.keep_changes else "taking back"
+        return Decision(
+            refusal=Refusal(
+                "cancelling",
+                f"the task is being cancelled, {under_way} its changes",
+                "keep_changes",
+            )
+        )
     if gate.halted is not None and not command.keep_changes:
         return Decision(
             refusal=Refusal(

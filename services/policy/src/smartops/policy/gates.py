@@ -72,7 +72,9 @@ class Gates:
             return domain.weigh(gate, task, event, plan, weighed, self._terms, now)
 
         name = stream(cue.tenant, "gate", task)
-        return await self._gates.react(name, self._service.cause(cue, task), decide)
+        return await self._gates.react(
+            name, self._service.cause(cue, task), decide, new=event.number == 1
+        )
 
     async def vote(self, order: Order[ApprovalDecide]) -> Reaction:
         """A person approves or rejects."""

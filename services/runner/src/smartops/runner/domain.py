@@ -83,6 +83,9 @@ def note_outcome(run: Run, plan: Plan, call: CallView) -> Decision:
         return NOTHING
     moves = Moves(run, run.started.task, run.started.run, plan)
     moves.say(settled)
+    after = moves.run
+    if call.call in after.stuck and after.alive and not (after.stopping or after.rollback):
+        moves.stop(f"it is unknown whether {request.question} was applied", "escalate")
     return advance(moves)
 
 
@@ -112,6 +115,8 @@ def heed_gate(run: Run, plan: Plan | None, task: UUID, gate: GateView) -> Decisi
     elif gate.cancel is not None:
         if run.rollback is not None and run.ended is None:
             return NOTHING
+        if gate.halted is not None and not gate.cancel.keep_changes:
+            return NOTHING  # That cancel came before the halt, which forbids taking back.
         then = "cancel_and_keep" if gate.cancel.keep_changes else "cancel"
         moves.stop(gate.cancel.reason, then, gate.cancel.principal)
     elif gate.revoked is not None:

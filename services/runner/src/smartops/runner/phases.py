@@ -25,7 +25,7 @@ from smartops.contracts.streams import stream
 from smartops.contracts.wire import Category, Purpose
 from smartops.runner.health import request_arguments, sample_tool, samples_needed, verdict
 from smartops.runner.moves import Moves
-from smartops.runner.rollback import advance_rollback, to_undo
+from smartops.runner.rollback import advance_rollback, standing, to_undo
 from smartops.runner.state import Run, Samples
 from smartops.runtime.decision import CancelTimer, Decision, SetTimer
 
@@ -274,7 +274,8 @@ def _come_to_rest(moves: Moves) -> None:
                     task=moves.task,
                     run=moves.run_id,
                     reason=stopping.reason,
-                    kept=len(run.applied),
+                    undone=len(run.undone),
+                    kept=len(standing(moves)),
                 )
             )
 
@@ -292,7 +293,7 @@ def _escalate(moves: Moves, reason: str) -> None:
             run=moves.run_id,
             reason=reason,
             open_calls=stuck,
-            not_undone=to_undo(moves),
+            not_undone=standing(moves),
             what_to_do=f"{done}, mend what is needed, then cancel the task (to take the rest back) "
             "or cancel it keeping its changes.",
         )

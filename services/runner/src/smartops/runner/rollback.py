@@ -11,25 +11,37 @@ from smartops.contracts.events import (
     ToolCallRequested,
 )
 from smartops.contracts.ids import call_id
+from smartops.contracts.plan import Step
 from smartops.contracts.streams import stream
-from smartops.contracts.wire import Purpose
+from smartops.contracts.wire import Category, Purpose
 from smartops.runner.moves import Moves
+from smartops.runner.state import Rollback
 
-__all__ = ["MAX_UNDO_ATTEMPTS", "advance_rollback", "to_undo"]
+__all__ = ["MAX_UNDO_ATTEMPTS", "advance_rollback", "standing", "to_undo"]
 
 MAX_UNDO_ATTEMPTS = 3
 """Attempts at taking one change back before a person is asked."""
 
+_QUESTION_MAX = 200
+"""Characters of a question, as `tool.call.requested` allows them."""
+
 
 def to_undo(moves: Moves) -> tuple[UUID, ...]:
-    """The applied calls that can be taken back, last first, less those already taken back."""
-    run = moves.run
+    """The changes that stand and can be taken back, last first."""
     undoable = {step.id for step in moves.plan.steps if step.undo is not None}
-    done = set(run.rollback.undo[: run.rollback.done]) if run.rollback is not None else set()
+    return tuple(
+        call for call in standing(moves) if moves.run.requests[call].question in undoable
+    )
+
+
+def standing(moves: Moves) -> tuple[UUID, ...]:
+    """The changes that were applied and not taken back, last first; reads change nothing."""
+    run = moves.run
+    writes = {step.id for step in moves.plan.steps if step.category is not Category.READ}
     return tuple(
         call
         for call in reversed(run.applied)
-        if run.requests[call].question in undoable and call not in done
+        if run.requests[call].question in writes and call not in run.undone
     )
 
 
@@ -38,17 +50,12 @@ def advance_rollback(moves: Moves) -> None:
     run, back = moves.run, moves.run.rollback
     if back is None or run.in_flight - run.stuck:
         return
-    if back.attempts >= MAX_UNDO_ATTEMPTS or (run.stuck and back.then == "rolled_back"):
-        moves.say(
-            TaskEscalated(
-                task=moves.task,
-                run=moves.run_id,
-                reason=f"rollback stopped: {back.reason}"[:4000],
-                open_calls=tuple(sorted(run.stuck)),
-                not_undone=back.undo[back.done :],
-                what_to_do="Take the listed changes back by hand, or mend their targets and "
-                "cancel the task to try the rest again.",
-            )
+    if back.attempts >= MAX_UNDO_ATTEMPTS or _unsure(moves, back):
+        _escalate(
+            moves,
+            back,
+            "Take the listed changes back by hand, or mend their targets and cancel the task to "
+            "try the rest again.",
         )
     elif back.done < len(back.undo):
         _undo(moves, back.undo[back.done])
@@ -58,14 +65,46 @@ def advance_rollback(moves: Moves) -> None:
                 task=moves.task,
                 run=moves.run_id,
                 reason=back.reason,
-                undone=back.done,
-                kept=len(run.applied) - back.done,
+                undone=len(run.undone),
+                kept=len(standing(moves)),
             )
+        )
+    elif standing(moves):
+        _escalate(
+            moves,
+            back,
+            "The listed changes have no way back: look at their targets, mend what is needed, "
+            "then cancel the task.",
         )
     else:
         moves.say(
-            TaskRolledBack(task=moves.task, run=moves.run_id, reason=back.reason, undone=back.done)
+            TaskRolledBack(
+                task=moves.task, run=moves.run_id, reason=back.reason, undone=len(run.undone)
+            )
         )
+
+
+def _unsure(moves: Moves, back: Rollback) -> bool:
+    """Nobody knows of a call whether it was applied, and going on would hide that.
+
+    An undo of unknown outcome is never sent again. A step of unknown outcome is left as it is
+    only by a person who cancels all the same.
+    """
+    stuck = {moves.run.requests[call].purpose for call in moves.run.stuck}
+    return Purpose.UNDO in stuck or (bool(stuck) and back.then == "rolled_back")
+
+
+def _escalate(moves: Moves, back: Rollback, what_to_do: str) -> None:
+    moves.say(
+        TaskEscalated(
+            task=moves.task,
+            run=moves.run_id,
+            reason=f"rollback stopped: {back.reason}"[:4000],
+            open_calls=tuple(sorted(moves.run.stuck)),
+            not_undone=standing(moves),
+            what_to_do=what_to_do,
+        )
+    )
 
 
 def _undo(moves: Moves, call: UUID) -> None:
@@ -73,7 +112,7 @@ def _undo(moves: Moves, call: UUID) -> None:
     step = next(step for step in moves.plan.steps if step.id == request.question)
     if step.undo is None:  # to_undo lists none of these
         raise ValueError(f"step {step.id} has no undo")
-    question = f"undo/{step.id}"[:200]
+    question = _question(step)
     attempt = moves.run.attempts.get(question, 0) + 1
     name = stream(moves.plan.header.tenant, "run", moves.run_id)
     moves.say(
@@ -91,3 +130,9 @@ def _undo(moves: Moves, call: UUID) -> None:
             undoes=call,
         )
     )
+
+
+def _question(step: Step) -> str:
+    """Names the undo of a step. Never cut short: two steps that share it would share its key."""
+    question = f"undo/{step.id}"
+    return question if len(question) <= _QUESTION_MAX else f"undo/{step.hash()}"

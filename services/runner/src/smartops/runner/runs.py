@@ -81,7 +81,7 @@ class Runs:
             ]
             return replace(decision, reads=reads, elsewhere=claimed)
 
-        return await self._runs.react(name, cause, decide)
+        return await self._runs.react(name, cause, decide, new=looks == 0)
 
     async def note(self, call: CallView, cue: Cue) -> Reaction:
         """A call of a run has come to an outcome."""

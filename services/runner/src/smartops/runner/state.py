@@ -66,7 +66,9 @@ class Run:
     """Outcome of the newest `do` by step id, until the step is asked for again."""
     attempts: Mapping[str, int] = field(default_factory=dict)
     applied: tuple[UUID, ...] = ()
-    """`do` calls applied, or possibly applied, in order of settling."""
+    """`do` calls that were applied, in order of settling."""
+    undone: frozenset[UUID] = frozenset()
+    """Those of them that were taken back, by whichever rollback."""
     samples: Mapping[int, Samples] = field(default_factory=dict)
     stopping: TaskStopping | None = None
     paused: str | None = None
@@ -157,6 +159,8 @@ def _settled(run: Run, event: TaskStepSettled) -> Run:
                 applied=(*run.applied, event.call) if event.outcome == "applied" else run.applied,
             )
         case Purpose.UNDO:
+            if event.outcome == "applied" and (undoes := run.requests[event.call].undoes):
+                run = replace(run, undone=run.undone | {undoes})
             if run.rollback is None:
                 return run
             if event.outcome == "applied":

@@ -75,10 +75,11 @@ class Calls:
 
     async def handle(self, cue: Cue) -> None:
         """A call is asked for: deny it, or carry it out and record what came back."""
-        request = await self._request(cue)
+        request, _ = await asyncio.gather(self._request(cue), self._read_ahead(cue))
         name = stream(cue.tenant, "call", request.call)
         cause = self._service.cause(cue, request.task)
-        if not (await self._calls.folds.load(name)).state.new:
+        known = self._calls.folds.peek(name)
+        if known is not None and not known.state.new:
             await self._calls.react(name, cause, _nothing)
             return
         context = await self._context(cue, request, fresh=False)
@@ -94,7 +95,7 @@ class Calls:
             async def record(call: Call, _fresh: bool) -> Decision:  # noqa: FBT001
                 return domain.record_read(call, request.call, facts, answer, took)
 
-            await self._calls.react(name, cause, record)
+            await self._calls.react(name, cause, record, new=True)
             return
         await self._dispatch(name, cause, cue, request, tool)
 
@@ -170,7 +171,7 @@ class Calls:
                 call, request.call, new, self._service.store.db_now(), context.reads
             )
 
-        if await self._calls.react(name, cause, decide) is Reaction.DONE and went:
+        if await self._calls.react(name, cause, decide, new=True) is Reaction.DONE and went:
             await self._send(name, request.call, tool)
 
     async def _send(self, name: str, ident: UUID, tool: Tool) -> None:
@@ -220,6 +221,15 @@ class Calls:
         if not isinstance(event, ToolCallRequested):
             raise TypeError(f"{cue.topic} is no request")
         return event
+
+    async def _read_ahead(self, cue: Cue) -> None:
+        """Bring what the checks will need into memory, in the round trip that reads the request."""
+        if cue.task is None or parse_stream(cue.stream).category != "run":
+            return
+        await asyncio.gather(
+            self._views.run.load(cue.stream, at_least=cue.version),
+            self._views.gate.load(stream(cue.tenant, "gate", cue.task)),
+        )
 
     async def _context(self, cue: Cue, request: ToolCallRequested, *, fresh: bool) -> _Context:
         requester = "planner" if parse_stream(cue.stream).category == "task" else "runner"

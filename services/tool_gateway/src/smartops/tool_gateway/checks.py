@@ -11,7 +11,9 @@ from datetime import datetime
 
 from smartops.contracts.events import ToolCallRequested
 from smartops.contracts.folds import CallView, GateView, RunView
+from smartops.contracts.ids import call_id
 from smartops.contracts.plan import Plan, Step
+from smartops.contracts.streams import stream
 from smartops.contracts.tools import ToolDescriptor
 from smartops.contracts.wire import Category, JsonObject, Purpose
 
@@ -65,6 +67,10 @@ def check_step(
         return Denial("step_mismatch", "gateway.step_hash", "no such step in the approved plan")
     if (step.tool, step.version, step.target) != (request.tool, request.version, request.target):
         return Denial("step_mismatch", "gateway.step_hash", "tool or target differ from the step")
+    where = stream(plan.header.tenant, "run", gate.grant.run)
+    if request.call != call_id(where, step.id, request.purpose, request.attempt):
+        # One step is one call per attempt; another id would let it go out once more.
+        return Denial("call_mismatch", "gateway.call_id", "the call's id is not that of its step")
     phase = next(number for number, p in enumerate(plan.header.phases) if request.step in p.steps)
     if phase != run.phase or run.phases_completed != phase or request.phase != phase:
         return Denial(
@@ -89,6 +95,9 @@ def check_undo(
     """Undo is owed: expiry, revocation and bundle changes do not stop it, only a halt does."""
     if request.call not in run.requests:
         return Denial("not_requested", "gateway.request", "the run asked for no such call")
+    if gate.grant is None or run.started is None or gate.grant.run != run.started.run:
+        # The request names its task, and with it the gate whose halt counts.
+        return Denial("grant_mismatch", "gateway.grant", "the task's grant is for another run")
     if gate.halted is not None:
         return Denial("halted", "gateway.halt", f"the task is halted: {gate.halted.reason}")
     undone = run.requests.get(request.undoes) if request.undoes is not None else None
@@ -98,7 +107,9 @@ def check_undo(
         return Denial("no_entitlement", "gateway.undo", "the call left no right to take it back")
     if (done.undo.tool, done.undo.version) != (request.tool, request.version):
         return Denial("undo_mismatch", "gateway.undo", "another tool than the entitlement's")
-    return Permit(done.undo.arguments, None, gate.grant.grant if gate.grant else None)
+    if undone.target != request.target:
+        return Denial("undo_mismatch", "gateway.undo", "another target than the call's")
+    return Permit(done.undo.arguments, None, gate.grant.grant)
 
 
 def _grant_holds(

@@ -135,8 +135,10 @@ def conclude(
         case Answer():
             completed, blobs = _completed(ident, sent.facts, answer.output, took_ms)
             return Decision([completed], timers=timers, blobs=blobs)
-        case NotApplied() if send < call.sends or call.sends > 1:
-            # An earlier send may have been applied, so this one's refusal proves nothing.
+        case NotApplied() if call.sends > 1:
+            # Another send may have been applied, so the refusal of one proves nothing.
+            if call.uncertain is not None or send < call.sends:
+                return NOTHING
             return _uncertain(call, ident, f"{answer.code}: {answer.message}", timers)
         case NotApplied():
             failed = ToolCallFailed(

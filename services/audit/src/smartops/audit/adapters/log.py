@@ -8,7 +8,7 @@ from smartops.audit.place import Place
 from smartops.eventstore.reader import COLUMNS
 from smartops.eventstore.rows import StoredRow
 
-__all__ = ["MAX_BYTES", "read_after"]
+__all__ = ["MAX_BYTES", "last_position", "read_after"]
 
 MAX_BYTES = 16 * 1024 * 1024
 """States in one batch: single events may have a megabyte."""
@@ -46,3 +46,9 @@ async def read_after(
             place.position, found[0].tenant, "another event stands where one was verified"
         )
     return found[1:]
+
+
+async def last_position(conn: Connection) -> int:
+    """Where the log ends; 0 when it is empty."""
+    found: int = await conn.fetchval("select coalesce(max(position), 0) from smartops_log.events")
+    return found

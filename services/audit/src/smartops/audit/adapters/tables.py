@@ -27,6 +27,7 @@ from smartops.contracts.events import (
     ToolCallDenied,
     ToolCallDispatched,
     ToolCallFailed,
+    ToolCallRequested,
     ToolCallSettled,
     ToolCallUncertain,
 )
@@ -45,13 +46,15 @@ SCHEMA = "smartops"
 
 Change = tuple[ReadModel[Any], Any]
 
-_AFTER_REQUEST = (
-    ToolCallDenied,
-    ToolCallDispatched,
-    ToolCallCompleted,
-    ToolCallFailed,
-    ToolCallUncertain,
-    ToolCallSettled,
+_AFTER_REQUEST = frozenset(
+    {
+        ToolCallDenied,
+        ToolCallDispatched,
+        ToolCallCompleted,
+        ToolCallFailed,
+        ToolCallUncertain,
+        ToolCallSettled,
+    }
 )
 
 
@@ -111,15 +114,14 @@ class Tables:
         requested: set[UUID] = set()
         wanted: dict[UUID, Book] = {}
         for row, event, _ in readings:
-            call = getattr(event, "call", None)
-            if call is None or call in requested:
-                continue
-            if not isinstance(event, _AFTER_REQUEST):
-                requested.add(call)
-                continue
-            book = books[book_key(row)]
-            if book.get(CALLS, call) is None:
-                wanted[call] = book
+            # The exact type: asking a pydantic model's class takes longer than folding the event.
+            if type(event) is ToolCallRequested:
+                requested.add(event.call)
+            elif type(event) in _AFTER_REQUEST:
+                call: UUID = event.call  # type: ignore[union-attr]
+                book = books[book_key(row)]
+                if call not in requested and book.get(CALLS, call) is None:
+                    wanted[call] = book
         if not wanted:
             return
         for found in await self._select(

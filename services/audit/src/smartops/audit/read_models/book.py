@@ -45,13 +45,22 @@ class Book:
 
     def hold(self, model: ReadModel[R], row: R) -> None:
         """Take a stored row in hand."""
-        self._rows.setdefault(model, {})[model.key_of(row)] = row
+        rows = self._rows.get(model)
+        if rows is None:
+            rows = self._rows[model] = {}
+        rows[model.key_of(row)] = row
 
     def put(self, model: ReadModel[R], row: R) -> None:
         """Take a changed row in hand, to be stored."""
         key = model.key_of(row)
-        self._rows.setdefault(model, {})[key] = row
-        self._changed.setdefault(model, set()).add(key)
+        rows = self._rows.get(model)
+        if rows is None:
+            rows = self._rows[model] = {}
+        rows[key] = row
+        changed = self._changed.get(model)
+        if changed is None:
+            changed = self._changed[model] = set()
+        changed.add(key)
 
     def drop(self, model: ReadModel[R], row: R) -> None:
         """Let go of a row that will hardly be asked for again."""

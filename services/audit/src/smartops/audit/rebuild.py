@@ -1,0 +1,103 @@
+"""The read models made anew from the log: to check them, or to replace them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from smartops.audit.adapters.log import read_after
+from smartops.audit.adapters.tables import SCHEMA, Connection, Tables
+from smartops.audit.checksum import checksum
+from smartops.audit.projector import Projector
+from smartops.audit.read_models import ALL
+
+__all__ = ["RebuildReport", "check", "rebuild_into_scratch", "replace"]
+
+SCRATCH = "pg_temp"
+"""Temporary tables: private to the session, gone with it, and no DDL right is needed."""
+
+BATCH = 2_000
+
+_NAMES = ("progress", *(model.name for model in ALL))
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildReport:
+    """Read models against a fresh replay of the log up to the same position."""
+
+    position: int
+    live: dict[str, str]
+    scratch: dict[str, str]
+
+    @property
+    def different(self) -> tuple[str, ...]:
+        """Tables that a replay does not bring back as they are."""
+        return tuple(name for name in self.live if self.live[name] != self.scratch[name])
+
+    @property
+    def ok(self) -> bool:
+        """All are equal."""
+        return not self.different
+
+
+async def rebuild_into_scratch(conn: Connection, upto: int | None = None) -> dict[str, str]:
+    """Replay the log from its first event into fresh scratch tables; returns their checksums.
+
+    The chain is verified on the way. The tables live until the session ends or the next call.
+
+    Args:
+        conn: as smartops_audit, from `connect`; not the one that projects.
+        upto: the last position to fold; None: all there is.
+
+    Raises:
+        LogTampered: the log is not what was appended.
+        NewerEvent: it holds events of a newer release.
+    """
+    await _make_scratch(conn)
+    projector = await Projector.open(Tables(conn, SCRATCH))
+    while True:
+        rows = await read_after(conn, projector.place, BATCH)
+        if upto is not None:
+            rows = [row for row in rows if row.position <= upto]
+        if not rows:
+            return await checksum(conn, SCRATCH)
+        await projector.project(rows)
+
+
+async def check(conn: Connection) -> RebuildReport:
+    """Compare the read models with a replay up to where they stand; projecting may go on."""
+    async with conn.transaction(isolation="repeatable_read", readonly=True):
+        place = await Tables(conn).place()
+        live = await checksum(conn)
+    position = 0 if place is None else place.position
+    return RebuildReport(position, live, await rebuild_into_scratch(conn, position))
+
+
+async def replace(conn: Connection) -> int:
+    """Replay the whole log and put the result in the place of the read models, in one commit.
+
+    Readers see the old rows until then. The caller holds the lock of the one projector.
+
+    Returns:
+        The position up to which they were rebuilt.
+
+    Raises:
+        LogTampered: as `rebuild_into_scratch`; the read models stay as they are.
+    """
+    await rebuild_into_scratch(conn)
+    async with conn.transaction():
+        for name in _NAMES:
+            await conn.execute(f"delete from {SCHEMA}.{name}")  # noqa: S608 - constants
+            await conn.execute(
+                f"insert into {SCHEMA}.{name} select * from {SCRATCH}.{name}"  # noqa: S608 - constants
+            )
+    place = await Tables(conn).place()
+    return 0 if place is None else place.position
+
+
+async def _make_scratch(conn: Connection) -> None:
+    for name in _NAMES:
+        await conn.execute(f"drop table if exists {SCRATCH}.{name}")
+        await conn.execute(
+            f"create temporary table {name} (like {SCHEMA}.{name} including defaults "
+            "including constraints including indexes)"
+        )
