@@ -15,9 +15,24 @@ from nats import errors as nats_errors
 from nats.aio.client import Client
 from smartops.bus.errors import BusError
 
-__all__ = ["API", "NOT_FOUND", "NO_ANSWER", "ApiError", "api_request", "read_answer"]
+__all__ = [
+    "API",
+    "NOT_FOUND",
+    "NO_ANSWER",
+    "SERVICE_API",
+    "ApiError",
+    "BusClient",
+    "api_of",
+    "api_request",
+    "read_answer",
+    "stream_state",
+]
 
 API = "$JS.API"
+"""JetStream's own root, in the account that holds the streams."""
+SERVICE_API = "JS.API"
+"""Under which services find the few requests they may make: their account has no JetStream, and
+its server answers `$JS.API` there with a refusal, so these are imported under another root."""
 NOT_FOUND = 404
 NO_RESPONDERS = 503
 NO_ANSWER = 408
@@ -40,6 +55,17 @@ class ApiError(BusError):
         self.err_code = err_code
         self.description = description
         self.retryable = status in {NO_RESPONDERS, NO_ANSWER}
+
+
+class BusClient(Client):
+    """A connection that knows where its account finds JetStream."""
+
+    api: str = API
+
+
+def api_of(nc: Client) -> str:
+    """The root of JetStream requests on a connection."""
+    return nc.api if isinstance(nc, BusClient) else API
 
 
 def read_answer(subject: str, data: bytes) -> dict[str, Any]:
@@ -101,3 +127,14 @@ async def api_request(
             subject, NO_ANSWER, 0, f"not sent: {error or type(error).__name__}"
         ) from error
     return read_answer(subject, reply.data)
+
+
+async def stream_state(nc: Client, stream: str) -> dict[str, Any]:
+    """How much a stream holds and where it ends: `messages`, `last_seq`, `last_ts` and more.
+
+    Raises:
+        ApiError: the stream does not exist (404), or nobody answers.
+    """
+    answer = await api_request(nc, f"{api_of(nc)}.STREAM.INFO.{stream}")
+    state: dict[str, Any] = answer["state"]
+    return state | {"created": answer["created"]}

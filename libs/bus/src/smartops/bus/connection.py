@@ -14,6 +14,7 @@ from typing import Any
 
 from nats import errors as nats_errors
 from nats.aio.client import Client, Server
+from smartops.bus.api import API, SERVICE_API, BusClient
 from smartops.bus.errors import ConnectError, Unauthorised
 from smartops.bus.unhurried import finishes_within
 
@@ -52,9 +53,10 @@ async def connect(
     seed_path: Path | None = None,
     tls: ssl.SSLContext | None = None,
     options: ConnectOptions | None = None,
+    api: str | None = None,
     on_reconnected: Notice | None = None,
     on_closed: Notice | None = None,
-) -> Client:
+) -> BusClient:
     """Connect, and reconnect for ever.
 
     Args:
@@ -65,6 +67,9 @@ async def connect(
         seed_path: a file that holds it. Neither: a server without authentication.
         tls: when the server asks for TLS.
         options: see `ConnectOptions`.
+        api: root of JetStream requests; None: with a key that of a service in our server
+            configuration, without one JetStream's own. The provisioner and the monitor live in
+            the account of the streams and name it: `API`.
         on_reconnected: coroutine function, called after each reconnect.
         on_closed: coroutine function, called when the connection has ended for good: either we
             closed it, or the server refused to have us. In the latter case end the process.
@@ -75,7 +80,8 @@ async def connect(
     """
     options = options or ConnectOptions()
     urls = [url] if isinstance(url, str) else list(url)
-    nc = Client()
+    nc = BusClient()
+    nc.api = api or (API if seed is None and seed_path is None else SERVICE_API)
     reports = _Reports(name, urls[0])
 
     async def reconnected() -> None:

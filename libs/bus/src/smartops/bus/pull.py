@@ -14,7 +14,7 @@ from datetime import timedelta
 from nats import errors as nats_errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from smartops.bus.api import API, NO_ANSWER, ApiError, api_request
+from smartops.bus.api import NO_ANSWER, ApiError, api_of, api_request
 from smartops.bus.backoff import Backoff
 from smartops.bus.credit import Credit
 from smartops.bus.delivery import Delivery
@@ -73,8 +73,8 @@ class StandingPull:
         self._nc = nc
         self._handle = handle
         self._options = options
-        self._next = f"{API}.CONSUMER.MSG.NEXT.{stream}.{durable}"
-        self._info = f"{API}.CONSUMER.INFO.{stream}.{durable}"
+        self._next = f"{api_of(nc)}.CONSUMER.MSG.NEXT.{stream}.{durable}"
+        self._info = f"{api_of(nc)}.CONSUMER.INFO.{stream}.{durable}"
         self._request_tail = b',"expires":%d,"idle_heartbeat":%d}' % (
             _nanoseconds(options.expires),
             _nanoseconds(options.heartbeat),
@@ -92,6 +92,7 @@ class StandingPull:
         self._wake = asyncio.Event()
         self._tried = asyncio.Event()
         self._mender: asyncio.Task[None] | None = None
+        self._top_up: asyncio.Task[None] | None = None
         self._keeper = Keeper(
             self._running.keys, lambda: self._nc.is_connected, lambda: self.ack_wait
         )
@@ -228,7 +229,14 @@ class StandingPull:
         if self._rest.probing:
             # This one met no outage, or a new rest would have ended the probing.
             self.resume()
-        await self._ask()
+        if self._top_up is None and self._credit.due():
+            # As a task of its own it runs after all handlers that end in this round of the loop,
+            # and asks once for all their slots.
+            self._top_up = asyncio.create_task(self._ask())
+            self._top_up.add_done_callback(self._topped_up)
+
+    def _topped_up(self, _task: asyncio.Task[None]) -> None:
+        self._top_up = None
 
     async def _give_back(self, delivery: Delivery, delay: timedelta) -> None:
         try:
@@ -241,7 +249,9 @@ class StandingPull:
     async def _ask(self) -> None:
         count = self._credit.due()
         subject = self._inbox.subject
-        if not count or subject is None or not self._bound or not self._nc.is_connected:
+        if not count or subject is None or not self._bound or self._stopping:
+            return
+        if not self._nc.is_connected:
             return
         self._credit.ask(count)
         self.counters.asks += 1

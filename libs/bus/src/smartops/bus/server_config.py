@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from string import Template
 from typing import NamedTuple
 
+from smartops.bus.shares import Shares
+from smartops.bus.specs import Topology
 from smartops.bus.topology import MAX_PAYLOAD_BYTES
-from smartops.bus.users import BusUser
+from smartops.bus.users import Account, BusUser
 
 __all__ = ["Limits", "TlsFiles", "fill_config", "render_config"]
 
@@ -71,15 +73,43 @@ accounts {
   SYS {
     users: [$system_users]
   }
-  APP {
+
+  # The streams. Only the provisioner and the monitor live here.
+  STREAMS {
     jetstream {
       max_file: $max_file
       max_memory: $max_memory
       max_streams: $max_streams
       max_consumers: $max_consumers
     }
+    exports: [
+$exports
+    ]
     users: [
-$users
+$streams_users
+    ]
+  }
+
+  # The services: they say events, pull their durables and tell of what they gave up.
+  SERVICES {
+    exports: [
+$heard
+    ]
+    imports: [
+$services_imports
+    ]
+    users: [
+$services_users
+    ]
+  }
+
+  # The people: they command, and hear their tenant's events.
+  PEOPLE {
+    imports: [
+$people_imports
+    ]
+    users: [
+$people_users
     ]
   }
 }
@@ -88,6 +118,7 @@ $users
 
 def render_config(
     users: Sequence[BusUser],
+    topology: Topology,
     *,
     system_key: str | None = None,
     server_name: str = "smartops-0",
@@ -98,7 +129,8 @@ def render_config(
     """Write the configuration of a server.
 
     Args:
-        users: of the account `APP`, each with what it may publish and subscribe.
+        users: each with its account and what it may publish and subscribe.
+        topology: whose streams the accounts share.
         system_key: public NKEY of a user of the account `SYS`; None: nobody may enter there.
         server_name: unique in a cluster.
         host: where clients connect.
@@ -118,6 +150,11 @@ def render_config(
         if len(set(seen)) != len(seen):
             raise ValueError(f"two users share one {what}")
     limits = limits or Limits()
+    shared = Shares.of(topology)
+
+    def members(account: Account) -> str:
+        return "\n".join(_user(user) for user in users if user.account is account)
+
     return _TEMPLATE.substitute(
         server_name=_quoted(server_name),
         listen=f'"{host}:${{PORT}}"',
@@ -129,7 +166,13 @@ def render_config(
         max_consumers=limits.max_consumers,
         tls="" if tls is None else _tls(tls),
         system_users="" if system_key is None else f"{{ nkey: {_quoted(system_key)} }}",
-        users="\n".join(_user(user) for user in users),
+        exports=shared.exports(),
+        heard=shared.heard(),
+        services_imports=shared.services_imports(),
+        people_imports=shared.people_imports(),
+        streams_users=members(Account.STREAMS),
+        services_users=members(Account.SERVICES),
+        people_users=members(Account.PEOPLE),
     )
 
 

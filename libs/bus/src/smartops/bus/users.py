@@ -1,32 +1,43 @@
 """Who may say and hear what on the bus, as data: each user with the least it needs.
 
-Acknowledgements are allowed by naming `$JS.ACK.<stream>.<durable>.>` of one's own durables, not
-by `allow_responses`. Both keep others from forging them. But a right to respond is bound to one
-connection and a time: after a reconnect, or a pause longer than its limit, acks would be refused
-and the work done again; it also makes the server remember every delivery, and it overrides denied
-subjects. The form of ack subjects is pinned in the server's configuration, since these
-permissions depend on it.
+**Three accounts.** Permissions check the subject of a message, not its reply subject, and the
+server answers wherever the reply subject points, with rights of its own. Within one account any
+service that may ask for messages could therefore have the "no messages" status sent to
+`$JS.API.STREAM.DELETE...`, which deletes the stream, or have a message of its durable sent to the
+command subject of another person. So the streams live in an account of their own, and services
+and people in two others, which import exactly the requests they need. An answer to an imported
+request ends in the asker's account and is never imported again.
+
+**Acknowledgements** are allowed by naming `$JS.ACK.<stream>.<durable>.>` of one's own durables,
+not by `allow_responses`. Both keep others from forging them. But a right to respond is bound to
+one connection and a time: after a reconnect, or a pause longer than its limit, acks would be
+refused and the work done again; it also makes the server remember every delivery, and it
+overrides denied subjects. The form of ack subjects is pinned in the server's configuration, since
+these permissions depend on it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
-from smartops.bus.api import API
+from smartops.bus.api import API, SERVICE_API
 from smartops.bus.specs import ConsumerSpec, Topology
-from smartops.bus.topology import DLQ_STREAM, EVENTS_STREAM, build_topology
+from smartops.bus.topology import EVENTS_STREAM
 from smartops.contracts.catalogue import SERVICES, topics_of
 from smartops.contracts.subjects import Subjects
 
 __all__ = [
+    "MONITOR",
+    "PROVISIONER",
+    "Account",
     "BusUser",
     "inbox_prefix",
     "monitor_user",
     "person_user",
     "provisioner_user",
-    "service_publishes",
     "service_user",
     "service_users",
 ]
@@ -35,7 +46,15 @@ PROVISIONER = "provisioner"
 MONITOR = "monitor"
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-_PRINCIPAL = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+class Account(StrEnum):
+    """Where a user lives; see the top of this module."""
+
+    STREAMS = "STREAMS"
+    SERVICES = "SERVICES"
+    PEOPLE = "PEOPLE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +64,7 @@ class BusUser:
     name: str
     key: str
     """Public NKEY, `U...`."""
+    account: Account
     publish: tuple[str, ...]
     subscribe: tuple[str, ...]
 
@@ -79,13 +99,14 @@ def service_user(
     return BusUser(
         name,
         key,
+        Account.SERVICES,
         publish=(
             *publishes,
             *parks,
-            *(f"{API}.CONSUMER.MSG.NEXT.{stream}.{durable}" for stream, durable in own),
-            *(f"{API}.CONSUMER.INFO.{stream}.{durable}" for stream, durable in own),
+            *(f"{SERVICE_API}.CONSUMER.MSG.NEXT.{stream}.{durable}" for stream, durable in own),
+            *(f"{SERVICE_API}.CONSUMER.INFO.{stream}.{durable}" for stream, durable in own),
             *(f"$JS.ACK.{stream}.{durable}.>" for stream, durable in own),
-            f"{API}.STREAM.INFO.{EVENTS_STREAM}",
+            f"{SERVICE_API}.STREAM.INFO.{EVENTS_STREAM}",
         ),
         subscribe=(f"{inbox_prefix(name)}.>",),
     )
@@ -107,12 +128,13 @@ def person_user(
         ValueError: tenant or principal is no single plain token. A wildcard there would make
             one person all persons.
     """
-    if not _PRINCIPAL.fullmatch(principal) or not _PRINCIPAL.fullmatch(tenant):
+    if not _TOKEN.fullmatch(principal) or not _TOKEN.fullmatch(tenant):
         raise ValueError(f"{tenant!r} or {principal!r} is not a plain subject token")
     subjects = subjects or Subjects()
     return BusUser(
         name,
         key,
+        Account.PEOPLE,
         publish=(subjects.commands_of(tenant, principal),),
         subscribe=(f"{inbox_prefix(name)}.>", subjects.tenant_events(tenant)),
     )
@@ -123,6 +145,7 @@ def provisioner_user(key: str, topology: Topology) -> BusUser:
     return BusUser(
         PROVISIONER,
         key,
+        Account.STREAMS,
         publish=(
             f"{API}.INFO",
             f"{API}.STREAM.NAMES",
@@ -147,6 +170,7 @@ def monitor_user(key: str) -> BusUser:
     return BusUser(
         MONITOR,
         key,
+        Account.STREAMS,
         publish=(
             f"{API}.INFO",
             f"{API}.STREAM.NAMES",
@@ -158,32 +182,25 @@ def monitor_user(key: str) -> BusUser:
     )
 
 
-def service_publishes(service: str, subjects: Subjects) -> tuple[str, ...]:
-    """The subjects of all topics that the catalogue lets a service say."""
-    return tuple(subjects.event_filter(topic) for topic in topics_of(service))
-
-
 def service_users(
-    keys: dict[str, str], *, subjects: Subjects | None = None, topology: Topology | None = None
+    keys: Mapping[str, str], topology: Topology, *, subjects: Subjects | None = None
 ) -> tuple[BusUser, ...]:
     """The users of all services, as the catalogue wants them.
 
     Args:
         keys: public NKEY of each service by name.
+        topology: whose durables they pull.
         subjects: below which prefix; None: the usual one.
-        topology: None: built from the catalogue.
 
     Raises:
         KeyError: a service has no key.
     """
     subjects = subjects or Subjects()
-    topology = topology or build_topology(subjects)
-    assert DLQ_STREAM in {spec.name for spec in topology.streams}
     return tuple(
         service_user(
             service,
             keys[service],
-            publishes=service_publishes(service, subjects),
+            publishes=[subjects.event_filter(topic) for topic in topics_of(service)],
             durables=topology.of_service(service),
             parks=[
                 subjects.parked(spec.stream, spec.durable) for spec in topology.of_service(service)

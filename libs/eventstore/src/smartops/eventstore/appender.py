@@ -73,7 +73,12 @@ class _Call:
         )
 
     def add(self, waiting: _Waiting) -> None:
-        self.batch.add(waiting.admitted)
+        try:
+            self.batch.add(waiting.admitted)
+        except Exception:
+            # It may be half in. The neighbours' columns must not shift by what is missing of it.
+            self.batch = Batch(other.admitted for other in self.waiting)
+            raise
         self.waiting.append(waiting)
         self._keys |= waiting.admitted.keys
         self.size += waiting.admitted.size

@@ -26,8 +26,9 @@ MAX_UNIT_BYTES = 32 * 1024 * 1024
 MAX_BATCH_UNITS = 256
 """Units per group commit: the point from which larger batches no longer raised the throughput."""
 
-MAX_BATCH_BYTES = 4 * 1024 * 1024
-"""Bytes per group commit; a single larger unit goes alone."""
+MAX_BATCH_BYTES = 2 * 1024 * 1024
+"""Bytes per group commit; a single larger unit goes alone. Half of the server's default `work_mem`,
+so that the arrays are not spilled to disk while the lock is held."""
 
 MAX_QUEUE_UNITS = 10_000
 """Units that may wait for the database before `StoreUnavailable`."""

@@ -6,7 +6,8 @@ rule and not by an accident), and the cases that the bundle brings along (`*.cas
     {"cases": [{"name": "...", "entrypoint": "plan", "input": {...},
                 "expect": {"allow": false, "requires_approval": true, "rules": ["..."]}}]}
 
-`rules` is the complete list; `requires_approval` may be left out of a denial.
+`rules` must be among those that the verdict names: a bundle that adds a rule to ours may deny for
+one more reason, not for another one. `requires_approval` may be left out of a denial.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from smartops.contracts.wire import Wire
 from smartops.policy_engine.bundle import Bundle
 from smartops.policy_engine.errors import BundleRefused
 from smartops.policy_engine.port import PolicyEngine
-from smartops.policy_engine.verdict import ENTRYPOINTS, POLICY_ERROR, Entrypoint
+from smartops.policy_engine.verdict import ENTRYPOINTS, POLICY_ERROR, Entrypoint, Verdict
 
 __all__ = ["Case", "Cases", "Expected", "check"]
 
@@ -90,8 +91,16 @@ def _run(engine: PolicyEngine, file: str, case: Case) -> None:
     except Malformed as error:
         raise BundleRefused(f"{case.name}: {error}", file=file) from error
     verdict = engine.decide(case.entrypoint, document)
-    got = Expected(
-        allow=verdict.allow, requires_approval=verdict.requires_approval, rules=verdict.rules
-    )
-    if got != case.expect.model_copy(update={"rules": tuple(sorted(case.expect.rules))}):
-        raise BundleRefused(f"{case.name}: decided {got!r}, expected {case.expect!r}", file=file)
+    expected = case.expect
+    if (verdict.allow, verdict.requires_approval) != (
+        expected.allow,
+        expected.requires_approval,
+    ) or not set(expected.rules) <= set(verdict.rules):
+        raise BundleRefused(
+            f"{case.name}: expected {_words(expected)}, decided {_words(verdict)}", file=file
+        )
+
+
+def _words(decision: Expected | Verdict) -> str:
+    outcome = "wait" if decision.requires_approval else "allow"
+    return f"{outcome if decision.allow else 'deny'} by {', '.join(decision.rules)}"

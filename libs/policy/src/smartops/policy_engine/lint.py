@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from smartops.policy_engine.bundle import Bundle
 from smartops.policy_engine.errors import BundleRefused
 from smartops.policy_engine.inputs import INPUTS
-from smartops.policy_engine.syntax import Module, Path, parse
+from smartops.policy_engine.syntax import Module, Path, builtins, parse
 
 __all__ = ["check"]
 
@@ -44,6 +44,7 @@ def check(bundle: Bundle) -> None:
         _no_shadowing(module, data)
         _no_dangling_reference(module, modules, data)
         _no_unknown_input(module)
+        _no_unknown_function(module, modules)
     _no_recursion(modules)
 
 
@@ -80,6 +81,15 @@ def _has_percent_d(arguments: tuple[Any, ...]) -> bool:
         return False
     literal = arguments[0].get("String") or arguments[0].get("RawString") or {}
     return "%d" in str(literal.get("value", "")).replace("%%", "")
+
+
+def _no_unknown_function(module: Module, modules: Iterable[Module]) -> None:
+    """The engine notices only when the call is reached, which may be in production."""
+    rules = {rule.path for each in modules for rule in each.rules}
+    for rule in module.rules:
+        for called, _ in rule.calls:
+            if ".".join(called) not in builtins() and _absolute(module, called) not in rules:
+                raise BundleRefused(f"no function {'.'.join(called)}", file=module.file)
 
 
 def _no_shadowing(module: Module, data: Mapping[str, Any]) -> None:

@@ -21,7 +21,7 @@ def plan_input(
     """The document on which policy decides about a plan.
 
     Category and reversibility come from the registry; a tool whose descriptor is no longer the
-    one that the step pins counts as not registered.
+    one that the step pins, or whose category the step misstates, counts as not registered.
 
     Args:
         plan: a plan whose header and steps agree, as `Plan.read` returns it.
@@ -60,7 +60,7 @@ def plan_input(
 
 def _step(step: Step, phase: int, registry: Registry) -> StepInput:
     tool = registry(step.tool, step.version)
-    if tool is not None and tool.digest() != step.schema_digest:
+    if tool is not None and (tool.digest(), tool.category) != (step.schema_digest, step.category):
         tool = None
     category = None if tool is None else tool.category
     return StepInput(

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeAlias
 
 import regorus  # type: ignore[import-untyped]
 from smartops.policy_engine.errors import BundleRefused
 
-__all__ = ["MAX_NESTING", "Module", "Path", "Rule", "parse"]
+__all__ = ["MAX_NESTING", "Module", "Path", "Rule", "builtins", "parse"]
 
 MAX_NESTING = 10
 """Deepest nesting of brackets in a module; our own modules need five."""
@@ -76,6 +77,15 @@ def parse(file: str, text: str, *, v0: bool) -> Module:
             imports[name] = path
     rules = tuple(_rule(package, entry) for entry in tree["rules"])
     return Module(file, v0, package, imports, rules)
+
+
+@cache
+def builtins() -> frozenset[str]:
+    """Names of the functions that the engine has."""
+    engine = regorus.Engine()
+    engine.add_policy("builtins.rego", "package builtins\n\nnames := opa.runtime().builtins\n")
+    engine.set_input_json("{}")
+    return frozenset(engine.eval_rule("data.builtins.names")) | {"print"}
 
 
 def _rule(package: Path, entry: dict[str, Any]) -> Rule:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from itertools import count
 from typing import Any
 
 from nats import errors as nats_errors
@@ -21,7 +22,11 @@ __all__ = ["Bus", "Inbox"]
 _CONNECT_SECONDS = 5.0
 _ACK_SECONDS = 2.0
 _TRIES = 3
-"""Sends of one command. The server drops repeats by message id, the service by command key."""
+"""Attempts at a server that is not there, and sends of one command.
+
+A command that is sent again counts once: the server drops repeats by message id, the service by
+command key.
+"""
 _POSITION = "Smartops-Position"
 
 
@@ -30,19 +35,25 @@ class Inbox:
 
     def __init__(self, needle: bytes | None = None) -> None:
         self._needle = needle
-        self._queue: asyncio.Queue[Msg] = asyncio.Queue()
+        self._arrivals = count()
+        self._queue: asyncio.PriorityQueue[tuple[int, int, Msg]] = asyncio.PriorityQueue()
 
     async def put(self, message: Msg) -> None:
-        """Take a message, unless it lacks the needle: searching bytes is cheaper than parsing."""
+        """Take a message, unless it lacks the needle: searching bytes is cheaper than parsing.
+
+        Messages that wait are handed out in the order of the log. The client library hands over
+        each subscription's messages apart: all that one has, then all that the next has, so that
+        an approval could come ahead of its plan.
+        """
         if self._needle is None or self._needle in message.data:
-            self._queue.put_nowait(message)
+            self._queue.put_nowait((_position(message) or 0, next(self._arrivals), message))
 
     async def next(self, seconds: float) -> Event | None:
         """The next event; None when none came in time."""
         try:
             async with asyncio.timeout(max(0.0, seconds)):
                 while True:
-                    event = _read(await self._queue.get())
+                    event = _read((await self._queue.get())[2])
                     if event is not None:
                         return event
         except TimeoutError:
@@ -94,7 +105,7 @@ class Bus:
         }
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
-                await _first(nats.connect(**settings), complaints)
+                await nats.connect(**settings)
         except _Rejected as error:
             await nats.close()
             raise Unauthorised("The bus", name) from error
@@ -102,6 +113,7 @@ class Bus:
             await nats.close()
             reason = complaints.last or str(error) or "no answer"
             raise Unreachable("The bus", profile.nats_url, reason) from error
+        complaints.connected = True
         return cls(nats, complaints)
 
     async def close(self) -> None:
@@ -138,8 +150,16 @@ class Bus:
                 for subscription in subscriptions:
                     await subscription.unsubscribe()
 
-    async def send(self, subject: str, payload: bytes, *, message_id: str) -> bool | None:
+    async def send(
+        self, subject: str, payload: bytes, *, name: str, message_id: str
+    ) -> bool | None:
         """Store a command in its stream.
+
+        Args:
+            subject: where to.
+            payload: its bytes.
+            name: what people call it.
+            message_id: by which the server knows a repeat.
 
         Returns:
             True when it was stored now; False when the server has seen this id before; None when
@@ -161,7 +181,7 @@ class Bus:
                     subject, "no command stream is there; are all services up?"
                 ) from error
             except APIError as error:
-                raise NotSent(subject, error.description or str(error)) from error
+                raise NotSent(name, error.description or str(error)) from error
             except (nats_errors.Error, OSError):
                 continue
             return not ack.duplicate
@@ -173,37 +193,37 @@ class _Rejected(Exception):
 
 
 class _Complaints:
-    """What the server says in passing."""
+    """What the server, or its absence, says in passing."""
 
     def __init__(self) -> None:
         self.last = ""
-        self.rejected: asyncio.Event = asyncio.Event()
+        self.connected = False
+        self._attempts = 0
 
     async def hear(self, error: Exception) -> None:
+        """Take note. What is raised here ends the first connecting, which would go on for ever.
+
+        Later nothing is raised: it would end the client's attempts to reconnect.
+        """
         self.last = str(error) or type(error).__name__
+        if self.connected:
+            return
         if "authorization violation" in self.last.lower():
-            self.rejected.set()
-
-
-async def _first(connecting: Any, complaints: _Complaints) -> None:
-    """Connect, or give up as soon as the server refuses the key: the client itself would retry."""
-    attempt = asyncio.ensure_future(connecting)
-    rejection = asyncio.ensure_future(complaints.rejected.wait())
-    try:
-        await asyncio.wait((attempt, rejection), return_when=asyncio.FIRST_COMPLETED)
-        if not attempt.done():
             raise _Rejected
-        await attempt
-    finally:
-        rejection.cancel()
-        attempt.cancel()
-        await asyncio.gather(attempt, rejection, return_exceptions=True)
+        if isinstance(error, OSError):
+            self._attempts += 1
+            if self._attempts >= _TRIES:
+                raise error
+
+
+def _position(message: Msg) -> int | None:
+    text = (message.headers or {}).get(_POSITION, "")
+    return int(text) if text.isdecimal() else None
 
 
 def _read(message: Msg) -> Event | None:
     """The event in a message; None for one that is not ours to understand."""
-    position = (message.headers or {}).get(_POSITION)
     try:
-        return Event.read(message.data, position=int(position) if position else None)
-    except (Malformed, ValueError):
+        return Event.read(message.data, position=_position(message))
+    except Malformed:
         return None

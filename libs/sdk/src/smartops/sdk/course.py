@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -21,8 +22,9 @@ from smartops.contracts.events import (
     TaskStarted,
 )
 from smartops.contracts.wire import EventData
+from smartops.sdk.event import Event
 
-__all__ = ["Course", "Outcome", "follow"]
+__all__ = ["Course", "Outcome", "fold", "follow"]
 
 Outcome = Literal[
     "completed",
@@ -45,6 +47,14 @@ class Course:
     """A person's approval is awaited."""
     outcome: Outcome | None = None
     """None while it is under way."""
+
+
+def fold(events: Iterable[Event]) -> Course:
+    """Where a task stands after these events."""
+    course = Course()
+    for event in events:
+        course = follow(course, event.data)
+    return course
 
 
 def follow(course: Course, data: EventData | None) -> Course:

@@ -102,7 +102,9 @@ class Orders:
         subject = self._subjects.command(
             self._tenant, command.name, command.schema_version, self._principal, order.id
         )
-        return await self._bus.send(subject, payload(command), message_id=str(order.key))
+        return await self._bus.send(
+            subject, payload(command), name=command.name, message_id=str(order.key)
+        )
 
     def _filters(self, order: Order, task: UUID, effect: Effect) -> list[str]:
         refusals = self._subjects.event_filter(

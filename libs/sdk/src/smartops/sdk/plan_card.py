@@ -99,7 +99,8 @@ def card(
         task: the task that the plan must be for; None: any.
 
     Raises:
-        Unverified: a hash differs, or the plan is another task's. Nothing is shown then.
+        Unverified: a hash differs, or the two belong to another plan or task. Nothing is shown
+            then.
     """
     try:
         plan = Plan.read(document, plan_hash=plan_hash)
@@ -117,6 +118,8 @@ def card(
         raise Unverified(f"the plan is not shown, because its assessment is {error}") from error
     if not isinstance(values, dict):
         raise Unverified("the plan is not shown, because its assessment is no object")
+    if values.get("plan_hash", plan_hash) != plan_hash:
+        raise Unverified("the plan is not shown, because its assessment is about another plan")
     if task is not None and plan.header.task != task:
         raise Unverified(f"the plan is not shown, because it is for task {plan.header.task}")
     return PlanCard(plan, plan_hash, values, assessment_hash)

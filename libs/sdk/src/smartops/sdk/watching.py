@@ -13,7 +13,7 @@ from smartops.sdk.errors import Unreachable
 from smartops.sdk.event import Event
 from smartops.sdk.reader import Reader
 
-__all__ = ["live", "watch"]
+__all__ = ["filters_of", "live", "watch"]
 
 _LOOK = 3.0
 """Seconds of silence after which the log is asked whether something was missed."""
@@ -33,7 +33,7 @@ async def watch(
     seen: set[UUID] = set()
     course = Course()
     async with bus.listen(
-        _filters(subjects, reader.tenant, task), needle=str(task).encode()
+        filters_of(subjects, reader.tenant, task), needle=str(task).encode()
     ) as inbox:
         batch = await reader.events(task)
         position = _last(batch, 0)
@@ -82,7 +82,7 @@ async def _missed(reader: Reader, task: UUID, position: int) -> list[Event]:
         return []  # The bus may still tell, and the log is asked again after the next silence.
 
 
-def _filters(subjects: Subjects, tenant: str, task: UUID) -> list[str]:
+def filters_of(subjects: Subjects, tenant: str, task: UUID) -> list[str]:
     """All about the task: its events by their entity; its calls, whose entity is the call."""
     lengths = {
         spec.data.topic.count(".")

@@ -18,10 +18,12 @@ create table smartops_log.inbox (
 );
 create index inbox_parked on smartops_log.inbox (role, recorded_at) where outcome = 'parked';
 
+-- Role first: one service's backlog is not in the way of another's sweep.
 create table smartops_log.outbox (
-    position bigint not null primary key,
     role     text   not null collate "C",
+    position bigint not null,
     subject  text   not null collate "C",
+    primary key (role, position),
     constraint outbox_subject check (length(subject) between 1 and 1000)
 );
 

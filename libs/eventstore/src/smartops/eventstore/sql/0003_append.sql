@@ -122,6 +122,11 @@ begin
                          from unnest(p_event_state) with ordinality as q(state, ord)
                         order by q.ord);
 
+    -- What others can read must not be lost again, whatever the caller's session says.
+    if current_setting('synchronous_commit') = 'off' then
+        perform set_config('synchronous_commit', 'on', true);
+    end if;
+
     -- 1. One writer at a time.
     perform pg_advisory_xact_lock(8317411231030800499);
 
@@ -271,8 +276,8 @@ begin
                as q(k, hash, id, topic, task, cause, party, state, ord)
          where q.k is not null;
 
-        insert into smartops_log.outbox (position, role, subject)
-        select q.ord + a_position[q.k], v_role, q.subject
+        insert into smartops_log.outbox (role, position, subject)
+        select v_role, q.ord + a_position[q.k], q.subject
           from unnest(a_check, p_event_subject) with ordinality as q(k, subject, ord)
          where q.k is not null and q.subject is not null;
     end if;

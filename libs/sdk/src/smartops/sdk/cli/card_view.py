@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Any
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -12,10 +10,10 @@ from rich.panel import Panel
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
-from smartops.contracts.canonical import canonical
 from smartops.contracts.ids import read_principal
 from smartops.contracts.plan import Phase, Requester
-from smartops.contracts.wire import Category, Check, Environment, JsonObject, RiskLevel
+from smartops.contracts.wire import Category, Check, Environment, JsonObject
+from smartops.sdk.cli.assessment_view import assessment_facts, value_text
 from smartops.sdk.cli.text import clip, count, duration, harmless, listing, one_line
 from smartops.sdk.plan_card import Action, PlanCard
 from smartops.sdk.short_id import short
@@ -28,8 +26,6 @@ _FEW = 5
 """Targets and steps listed, unless all are asked for."""
 _ALL = 10**9
 
-_GRAVE = frozenset({RiskLevel.HIGH.value, RiskLevel.CRITICAL.value})
-
 
 def render_card(card: PlanCard, console: Console, *, full: bool = False) -> RenderableType:
     """The card, in a frame on terminals and between rules elsewhere."""
@@ -41,20 +37,25 @@ def render_card(card: PlanCard, console: Console, *, full: bool = False) -> Rend
     grave = header.environment is Environment.PRODUCTION
     border = "yellow" if grave else "blue"
     return Panel(
-        body, title=title, title_align="left", border_style=border, box=box.ROUNDED, padding=(1, 2)
+        body, title=title, title_align="left", border_style=border, box=box.ROUNDED, padding=(1, 1)
     )
 
 
 def phases_table(card: PlanCard, *, full: bool = False) -> RenderableType:
     """The phases: what is done where, what is watched, when it is taken back."""
-    table = _grid()
+    table, above = _grid(), ""
     for number, phase in enumerate(card.plan.header.phases, 1):
+        actions = card.actions_of(phase)
+        alike = _likeness(phase, actions)
         lines = [_pace(phase, len(phase.steps))]
-        lines += [_action(action, full=full) for action in card.actions_of(phase)]
-        if phase.checks:
-            lines.append(Text("watch  " + "; ".join(map(_check, phase.checks))))
-        if phase.rollback_if:
-            lines.append(Text(f"back   if {one_line(phase.rollback_if)}"))
+        if alike == above and not full:
+            lines += [Text(f"the same on {listing(one.targets, _FEW)}") for one in actions]
+        else:
+            lines += [_action(action, full=full) for action in actions]
+            lines += [Text(f"watch  {_check(check)}") for check in phase.checks]
+            if phase.rollback_if:
+                lines.append(Text(f"back   if {one_line(phase.rollback_if)}"))
+        above = alike
         table.add_row(f"{number} {one_line(phase.name)}", Group(*lines))
     return table
 
@@ -84,18 +85,17 @@ def _facts(card: PlanCard, *, full: bool) -> Table:
     ):
         if value is not None:
             table.add_row(label, value)
-    for label, text in _assessment(card.assessment):
-        limit = _ALL if full else 2 * _SHORT
-        style = "bold red" if text in _GRAVE else ""
-        table.add_row(label, Text(clip(text, limit), style=style))
+    for label, value in assessment_facts(card.assessment):
+        table.add_row(label, value if full else _cut(value))
     return table
 
 
-def _seals(card: PlanCard) -> Table:
-    table = _grid()
-    table.add_row("Plan", Text(card.plan_hash, style="dim"))
-    table.add_row("Assessment", Text(card.assessment_hash, style="dim"))
-    return table
+def _seals(card: PlanCard) -> Text:
+    # Without `sha256:`, so that a digest fits on a line of 80 columns.
+    text = Text("What is decided on, by SHA-256:\n", style="dim")
+    text.append(f"{'plan':<11}{card.plan_hash.removeprefix('sha256:')}\n")
+    text.append(f"{'assessment':<11}{card.assessment_hash.removeprefix('sha256:')}")
+    return text
 
 
 def _grid() -> Table:
@@ -114,9 +114,8 @@ def _person(person: Requester) -> str:
 
 
 def _reach(card: PlanCard) -> str:
-    targets, total = len(card.plan.targets()), card.plan.header.total_assets
-    text = f"{count(targets, 'target')} by {count(len(card.plan.steps), 'step')}"
-    return f"{text}, of {total:,} in scope ({targets / total:.0%})" if total else text
+    steps, targets = card.plan.steps, card.plan.targets()
+    return f"{count(len(steps), 'step')} on {count(len(targets), 'target')}"
 
 
 def _undo(card: PlanCard, *, full: bool) -> Text:
@@ -143,6 +142,12 @@ def _evidence(card: PlanCard, *, full: bool) -> str:
 def _preconditions(card: PlanCard) -> str:
     held = [f"{one.tool}({_arguments(one.arguments)})" for one in card.plan.header.preconditions]
     return f"what was seen by {listing(held, _FEW)}"
+
+
+def _likeness(phase: Phase, actions: tuple[Action, ...]) -> str:
+    """What two phases share that differ in nothing but their targets."""
+    deeds = [(one.tool, one.version, one.category, one.arguments, one.undo) for one in actions]
+    return repr((deeds, phase.checks, phase.rollback_if))
 
 
 def _pace(phase: Phase, steps: int) -> Text:
@@ -180,37 +185,13 @@ def _check(check: Check) -> str:
 
 
 def _arguments(arguments: JsonObject) -> str:
-    return ", ".join(f"{one_line(key)}={_value(value)}" for key, value in arguments.items())
+    return ", ".join(f"{one_line(key)}={value_text(value)}" for key, value in arguments.items())
 
 
-def _value(value: Any) -> str:
-    match value:
-        case {"$before": name}:
-            return f"<as before: {one_line(str(name))}>"
-        case {"$secret": name}:
-            return f"<secret: {one_line(str(name))}>"
-        case {"$pii": kind, **_rest}:
-            return f"<{one_line(str(kind))}, hidden>"
-        case str():
-            return one_line(value)
-        case _:
-            return one_line(canonical(value).decode())
-
-
-def _assessment(values: Mapping[str, Any], root: str = "") -> Iterator[tuple[str, str]]:
-    """All that policy hashed, flattened: what a card left out, nobody would have agreed to."""
-    for key, value in values.items():
-        label = f"{root} {key}".strip().replace("_", " ")
-        if isinstance(value, Mapping) and value:
-            yield from _assessment(value, label)
-        elif isinstance(value, list) and all(isinstance(item, str) for item in value):
-            yield _label(label), ", ".join(map(one_line, value)) or "none"
-        else:
-            yield _label(label), _value(value)
-
-
-def _label(label: str) -> str:
-    return one_line(label[:1].upper() + label[1:])
+def _cut(text: Text) -> Text:
+    cut = text.copy()
+    cut.truncate(4 * _SHORT, overflow="ellipsis")
+    return cut
 
 
 def _clipped(text: str, *, full: bool) -> str:

@@ -104,7 +104,7 @@ class Progress:
             cards: to fetch plan and card from; None leaves them out.
         """
         for line in self._narrator.tell(event):
-            self._console.print(self.render(line))
+            self._console.print(self.render(line), soft_wrap=not self._console.is_terminal)
             if line.attachment is not None and event.task is not None and cards is not None:
                 await self._attach(event.task, line.attachment, cards.card)
         if self._live is not None:
@@ -144,7 +144,7 @@ class Progress:
 
     def _now(self) -> RenderableType:
         status = self._narrator.status
-        return Spinner("dots", Text(f" {status}", style="dim")) if status else Text("")
+        return Spinner("dots", Text(status, style="dim")) if status else Text("")
 
     def _start(self) -> None:
         if self._console.is_terminal and not self._console.is_dumb_terminal:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import shlex
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -110,10 +112,10 @@ class Session:
         self.err.print(Text(text, style=style))
 
     def command(self, *words: str) -> str:
-        """A command line as this person would type it: their global options repeated."""
-        options: list[str] = []
-        if str(self.options.home) != ".smartops":
-            options += ["--home", str(self.options.home)]
+        """A command line as this person would type it: with the home that they named."""
+        home = str(self.options.home)
+        usual = home == os.environ.get("SMARTOPS_HOME", ".smartops")
+        options = [] if usual else ["--home", shlex.quote(home)]
         return " ".join(["smartops", *options, *words])
 
 

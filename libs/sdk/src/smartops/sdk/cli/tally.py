@@ -42,6 +42,8 @@ class Tally:
     def __init__(self) -> None:
         self.calls = Calls()
         self.phases: tuple[str, ...] = ()
+        self.healthy: list[str] = []
+        """Checks that the phase under way has passed."""
         self._phase = 0
         self._purposes: dict[UUID, Purpose] = {}
         self._stage = ""
@@ -58,21 +60,15 @@ class Tally:
                 return f"gathering evidence: {len(calls.ended)} of {len(calls.asked)} answers"
             case "phase" if (done := calls.succeeded(Purpose.DO)) < calls.steps:
                 flying = f", {calls.open} in flight" if calls.open else ""
-                return f"{self.place()}: {done} of {count(calls.steps, 'step')}{flying}"
+                return f"{self._place()}: {done} of {count(calls.steps, 'step')}{flying}"
             case "phase":
                 samples = count(calls.succeeded(Purpose.OBSERVE), "sample")
-                return f"{self.place()}: watching health, {samples}"
+                return f"{self._place()}: watching health, {samples}"
             case "undo":
                 undone = calls.succeeded(Purpose.UNDO)
                 return f"rolling back: {undone} of {count(calls.steps, 'change')} taken back"
             case stage:
                 return stage
-
-    def place(self, phase: int | None = None) -> str:
-        """A phase as `2/3 wave`; None for the one under way."""
-        number = self._phase if phase is None else phase
-        name = self.phases[number] if number < len(self.phases) else ""
-        return f"{number + 1}/{max(len(self.phases), number + 1)} {one_line(name)}".rstrip()
 
     def took(self, end: datetime) -> str:
         """How long the task has taken, and how much of that it waited for people."""
@@ -104,7 +100,10 @@ class Tally:
                 self.phases = data.phases
             case e.TaskPhaseStarted():
                 self._phase = data.phase
+                self.healthy = []
                 self._begin("phase", event.time, data.steps)
+            case e.TaskHealthChecked() if data.outcome == "healthy":
+                self.healthy.append(data.type)
             case e.TaskStopping():
                 self._stage = "stopping, calls in flight are awaited"
             case e.TaskPaused():
@@ -152,6 +151,12 @@ class Tally:
                 self._ended(data.call, purpose, "succeeded" if data.applied else "failed")
             case _:
                 return
+
+    def _place(self) -> str:
+        """The phase under way, as `2/3 wave`."""
+        number = self._phase
+        name = self.phases[number] if number < len(self.phases) else ""
+        return f"{number + 1}/{max(len(self.phases), number + 1)} {one_line(name)}".rstrip()
 
     def _begin(self, stage: str, time: datetime, steps: int) -> None:
         self._stage = stage

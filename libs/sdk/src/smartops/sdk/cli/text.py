@@ -37,7 +37,7 @@ def clip(text: str, width: int) -> str:
 def listing(names: Sequence[str], shown: int = 3) -> str:
     """The first few names, and how many more there are."""
     rest = len(names) - shown
-    head = ", ".join(harmless(name) for name in names[:shown])
+    head = ", ".join(one_line(name) for name in names[:shown])
     return head if rest <= 0 else f"{head} and {rest} more"
 
 
@@ -50,7 +50,9 @@ def duration(span: timedelta) -> str:
     """A span, as exact as one cares for."""
     seconds = max(0.0, span.total_seconds())
     if seconds < _MINUTE:
-        return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+        return (
+            f"{seconds:.1f} s".replace(".0 s", " s") if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+        )
     whole = round(seconds)
     if whole < _HOUR:
         return f"{whole // _MINUTE} min {whole % _MINUTE} s"

@@ -119,17 +119,42 @@ def _print(session: Session, event: Event) -> None:
     if session.json:
         session.raw(event.raw)
     else:
-        session.out.print(_line(event), soft_wrap=True)
+        limited = session.out.is_terminal
+        session.out.print(_line(event), no_wrap=limited, overflow="ellipsis", soft_wrap=not limited)
 
 
 def _line(event: Event) -> Text:
     from rich.text import Text  # noqa: PLC0415 - the same
     from smartops.sdk.cli.narration import Narrator  # noqa: PLC0415 - the same
 
-    told = "; ".join(line.text for line in Narrator().tell(event))
+    told = "; ".join(line.text for line in Narrator().tell(event)) or _brief(event)
     place = str(event.position) if event.position is not None else "-"
     text = Text(f"{place:>7}  {event.time.astimezone():%H:%M:%S.%f}"[:-3], style="dim")
     text.append(f"  {event.topic:<30}", style="not dim bold")
     text.append(f"  {event.entity[:8]}", style="not dim cyan")
     text.append(f"  {told}" if told else "", style="not dim")
     return text
+
+
+def _brief(event: Event) -> str:
+    """What is told of an event that a task's story passes over."""
+    from smartops.contracts import events as e  # noqa: PLC0415 - the same
+    from smartops.sdk.cli.text import one_line  # noqa: PLC0415 - the same
+
+    match event.data:
+        case e.ToolCallRequested() | e.ToolCallDenied() as call:
+            return f"{call.purpose} {call.tool} on {call.target}"
+        case e.ToolCallDispatched() | e.ToolCallCompleted() | e.ToolCallFailed() as call:
+            return f"{call.facts.purpose} {call.facts.tool} on {call.facts.target}"
+        case e.TaskStepSettled() as step:
+            return f"{step.purpose} {one_line(step.question)}: {step.outcome}"
+        case e.TargetClaimed() | e.TargetReleased() as claim:
+            return f"{claim.environment} {claim.target}"
+        case e.CommandRefused() as refusal:
+            return one_line(f"{refusal.name}: {refusal.code}: {refusal.message}")
+        case e.TaskApprovalRecorded() as voice:
+            return one_line(f"{voice.by.actor_name}: {voice.decision}")
+        case e.TaskPlanValidated():
+            return "a person must decide"
+        case _:
+            return ""

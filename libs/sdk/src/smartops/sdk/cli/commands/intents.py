@@ -120,7 +120,12 @@ def submit(
             submitted = await client.submit(intent, id=ident, wait=wait)
             if watch:
                 return await follow_task(
-                    session, client, submitted.task, timeout, stop_at_approval=stop_at_approval
+                    session,
+                    client,
+                    submitted.task,
+                    timeout,
+                    stop_at_approval=stop_at_approval,
+                    fresh=True,
                 )
             if session.json:
                 session.data(
@@ -163,7 +168,7 @@ def watch(
         async with await session.client() as client:
             found = await client.reader.find_task(task)
             if not await client.reader.events(found, limit=1):
-                await client.reader.task(found)
+                await client.reader.task(found)  # Says that there is none.
             return await follow_task(
                 session, client, found, timeout, stop_at_approval=stop_at_approval
             )
@@ -178,16 +183,30 @@ async def follow_task(
     timeout: float | None,  # noqa: ASYNC109 - the person's, not a callee's
     *,
     stop_at_approval: bool,
+    fresh: bool = False,
 ) -> int:
-    """Show a task's progress until it ends, or the person has seen enough."""
+    """Show a task's progress until it ends, or the person has seen enough.
+
+    Args:
+        session: where to.
+        client: where from.
+        task: whose.
+        timeout: seconds; None: for as long as it takes.
+        stop_at_approval: end when a person must decide.
+        fresh: submitted just now, so that nothing about it is old news: questions that were
+            answered long ago are told without their card.
+    """
     from smartops.sdk.cli.progress import Progress  # noqa: PLC0415 - help must not wait for it
-    from smartops.sdk.course import Course, follow  # noqa: PLC0415 - the same
+    from smartops.sdk.course import Course, fold, follow  # noqa: PLC0415 - the same
 
     short = str(task)[:8]
     session.if_interrupted = (
         f"\nStopped watching; the task goes on. Again: {session.command('watch', short)}"
     )
-    course = Course()
+    course, ran_out = Course(), False
+    past = [] if fresh else await client.events(task)
+    decided = bool(past) and not fold(past).waiting
+    old = past[-1].position or 0 if decided else 0
     decide = session.command("--as", "approver", "approve", short)
     console = session.err if session.json else session.out
     with Progress(console, hint=lambda _: f"Decide: {decide}") as progress:
@@ -196,13 +215,16 @@ async def follow_task(
                 async for event in events:
                     if session.json:
                         session.raw(event.raw)
-                    await progress.show(event, client)
+                    is_old = event.position is not None and event.position <= old
+                    await progress.show(event, None if is_old else client)
                     course = follow(course, event.data)
                     if stop_at_approval and course.waiting:
                         break
         except TimeoutError:
-            again = session.command("watch", short)
-            session.note(f"No end within {timeout:g} s; the task goes on. Again: {again}")
+            ran_out = True
+    if ran_out:
+        again = session.command("watch", short)
+        session.note(f"No end within {timeout:g} s; the task goes on. Again: {again}")
     return of_course(course)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from smartops.sdk.cli.exits import Exit
 from smartops.sdk.cli.help import HelpfulCommand
-from smartops.sdk.cli.session import Session, run
+from smartops.sdk.cli.session import Session, Usage, run
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from smartops.sdk.reader import Reader, Row
 
 __all__ = ["add_to"]
+
+
+STATUSES = (
+    *("queued", "running", "needs_approval", "executing", "paused", "completed", "rolled_back"),
+    *("failed_retryable", "failed_terminal", "escalated_to_human", "rejected", "cancelled"),
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,9 +35,7 @@ def tasks(
     *,
     status: Annotated[
         str | None,
-        typer.Option(
-            metavar="STATUS", help="Only these: running, needs_approval, executing, completed, ..."
-        ),
+        typer.Option(metavar="STATUS", help=f"Only these: {', '.join(STATUSES)}."),
     ] = None,
     limit: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="At most so many.")] = 20,
 ) -> None:
@@ -44,6 +48,8 @@ def tasks(
     """
 
     async def action(session: Session) -> int:
+        if status is not None and status not in STATUSES:
+            raise Usage(f"--status: there is no {status!r}; there are {', '.join(STATUSES)}")
         async with session.reader() as reader:
             rows = await reader.tasks(status=status, limit=limit)
         if session.json:

@@ -1,0 +1,25 @@
+# Words that the three entrypoints share. Each is written so that a missing field
+# falls on the strict side: unknown is a write, unlisted is production.
+package smartops.common
+
+reads(subject) if subject.category == "read"
+
+known_category(subject) if subject.category in data.limits.tool_categories
+
+default production := true
+
+production := false if input.environment in data.limits.non_production_environments
+
+# Fields of `document` that are missing or not of the type that `shape` names.
+misshapen(document, shape) := {field |
+	some field, kind in shape
+	not has_kind(document, field, kind)
+}
+
+has_kind(document, field, kind) if type_name(document[field]) == kind
+
+shape_denial(rule, path, field) := {
+	"rule": rule,
+	"path": sprintf("%v/%v", [path, field]),
+	"message": sprintf("%v is missing or of the wrong type", [field]),
+}

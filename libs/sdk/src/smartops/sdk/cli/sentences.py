@@ -1,0 +1,152 @@
+"""Facts in words: one function per chapter of a task, each a table from event to lines."""
+
+from __future__ import annotations
+
+from smartops.contracts import events as e
+from smartops.contracts.wire import EventData
+from smartops.sdk.cli.lines import Mark, Told
+from smartops.sdk.cli.text import clip, count, listing, one_line
+from smartops.sdk.short_id import short
+
+__all__ = ["FEW", "note", "said", "tell_end", "tell_gate", "tell_plan", "tell_run"]
+
+FEW = 3
+"""Facts of one event that get a line each; others are counted."""
+_WIDTH = 300
+"""Longest text by others on a line, in characters."""
+
+
+def tell_plan(data: EventData, entity: str) -> Told:
+    """From the intent to the plan."""
+    match data:
+        case e.TaskSubmitted():
+            place = f"(task {short(entity)}, {data.environment})"
+            yield Mark.INFO, "submitted", f"{said(data.intent)} {place}"
+        case e.TaskSpecified():
+            spec = data.spec
+            agent = f"{spec.agent.name} {spec.agent.version}"
+            person = ", a person must approve" if spec.hitl_required else ""
+            text = f"{_words(spec.task_type)} by {agent}, risk {spec.risk_level}{person}"
+            yield Mark.INFO, "understood", text
+        case e.TaskEvidenceAttached():
+            for ref in data.evidence[:FEW]:
+                yield Mark.INFO, "evidence", f"{_words(ref.kind)}: {said(ref.summary)}"
+            if (rest := len(data.evidence) - FEW) > 0:
+                yield Mark.INFO, "evidence", f"and {count(rest, 'further snapshot')}"
+        case e.TaskPlanned():
+            size = f"{count(data.steps, 'step')} on {count(data.targets, 'target')}"
+            yield Mark.INFO, "planned", f"plan {data.number}: {said(data.summary)} ({size})"
+        case _:
+            return
+
+
+def tell_gate(data: EventData) -> Told:
+    """What the gate decides, but for the voices of people."""
+    match data:
+        case e.TaskPlanValidated() if not data.requires_approval:
+            yield Mark.GOOD, "allowed", f"policy lets it run by itself ({listing(data.rules)})"
+        case e.TaskPlanRefused():
+            for problem in data.problems[:FEW]:
+                where = f" at {one_line(problem.path)}" if problem.path else ""
+                yield (
+                    Mark.BAD,
+                    "problem",
+                    f"{one_line(problem.rule)}{where}: {said(problem.message)}",
+                )
+            if (rest := len(data.problems) - FEW) > 0:
+                yield Mark.BAD, "problem", f"and {count(rest, 'further one')}"
+            yield Mark.BAD, "refused", "policy does not allow this plan; nothing has run"
+        case e.TaskApprovalRequired():
+            role = one_line(data.role)
+            people = f"one {role}" if data.quorum == 1 else f"{data.quorum} {role}s"
+            text = f"{people} must decide, risk {data.risk_level} ({listing(data.reasons)})"
+            yield Mark.WAIT, "approval", text
+        case e.TaskApprovalRejected():
+            by = f"by {one_line(data.by.actor_name)}{note(data.note)}"
+            yield Mark.BAD, "rejected", f"{by}; nothing has run"
+        case e.TaskApprovalExpired():
+            yield Mark.BAD, "expired", "nobody decided in time; nothing has run"
+        case e.TaskGrantRevoked():
+            yield Mark.WARN, "revoked", f"the grant was taken back: {said(data.reason)}"
+        case e.TaskCancelRequested():
+            keep = ", keeping the changes" if data.keep_changes else ""
+            yield Mark.WARN, "cancel", f"asked for{keep}: {said(data.reason)}"
+        case e.TaskHalted():
+            text = f"nothing goes out any more, not even undo: {said(data.reason)}"
+            yield Mark.BAD, "halted", text
+        case _:
+            return
+
+
+def tell_run(data: EventData) -> Told:
+    """The run, but for its phases."""
+    match data:
+        case e.TaskStarted():
+            phases = f"{count(len(data.phases), 'phase')} ({listing(data.phases, 5)})"
+            claims = count(len(data.claims), "claimed target")
+            yield Mark.INFO, "started", f"{phases} on {claims}"
+        case e.TaskHealthChecked() if data.outcome != "healthy":
+            # The good verdicts of a phase are told in one, when it is done.
+            mark = Mark.BAD if data.outcome == "unhealthy" else Mark.WARN
+            yield mark, data.outcome, f"{one_line(data.type)}: {said(data.detail)}"
+        case e.TaskStopping():
+            yield Mark.WARN, "stopping", f"{said(data.reason)}; {_THEN[data.then]}"
+        case e.TaskPaused():
+            yield Mark.WAIT, "paused", f"nothing is in flight: {said(data.reason)}"
+        case e.TaskResumed():
+            yield Mark.INFO, "resumed", said(data.reason) or "going on"
+        case e.TaskRollbackStarted():
+            what = count(len(data.undo), "change") if data.undo else "nothing"
+            text = f"{what} to take back, last change first: {said(data.reason)}"
+            yield Mark.UNDO, "rollback", text
+        case _:
+            return
+
+
+def tell_end(data: EventData, took: str) -> Told:
+    """How the task ended, after so long."""
+    took = f" ({took})" if took else ""
+    match data:
+        case e.TaskCompleted():
+            what = f"{count(data.changed, 'target')} changed, {count(data.calls, 'call')}"
+            yield Mark.GOOD, "completed", f"{what}{took}"
+        case e.TaskRolledBack():
+            what = f"{count(data.undone, 'change')} taken back: {said(data.reason)}"
+            yield Mark.UNDO, "rolled back", f"{what}{took}"
+        case e.TaskCancelled():
+            undone = f"{count(data.undone, 'change')} taken back" if data.undone else ""
+            kept = f"{count(data.kept, 'change')} kept" if data.kept else ""
+            what = ", ".join(filter(None, (undone, kept))) or "nothing was changed"
+            yield Mark.WARN, "cancelled", f"{what}: {said(data.reason)}{took}"
+        case e.TaskFailed():
+            again = "; it may be submitted again" if data.retryable else ""
+            what = f"{one_line(data.error_code)}: {said(data.message)}{again}"
+            yield Mark.BAD, "failed", f"{what}{took}"
+        case e.TaskEscalated():
+            yield Mark.BAD, "escalated", f"a person must look: {said(data.reason)}{took}"
+            yield Mark.BAD, "to do", said(data.what_to_do)
+        case _:
+            return
+
+
+def said(text: str) -> str:
+    """Text by others, on one line of bearable length."""
+    return clip(one_line(text), _WIDTH)
+
+
+def _words(name: str) -> str:
+    return one_line(name).replace("_", " ")
+
+
+def note(text: str) -> str:
+    """A remark, if there is one, to be put behind a sentence."""
+    return f": {said(text)}" if text else ""
+
+
+_THEN = {
+    "pause": "then it pauses",
+    "roll_back": "then it rolls back",
+    "cancel": "then it rolls back and ends",
+    "cancel_and_keep": "then it ends, keeping its changes",
+    "escalate": "then a person takes over",
+}
