@@ -8,7 +8,10 @@ from smartops.audit.adapters.tables import SCHEMA, Connection
 from smartops.audit.read_models import ALL
 from smartops.audit.read_models.model import ReadModel
 
-__all__ = ["checksum"]
+__all__ = ["PATIENCE", "checksum"]
+
+PATIENCE = 86_400.0
+"""Seconds for a statement over a whole table, instead of the session's limit for a batch."""
 
 _SETTINGS = (
     "set local timezone to 'UTC'",
@@ -51,5 +54,6 @@ async def _sum(conn: Connection, model: ReadModel[tuple[object, ...]], schema: s
         f"select {', '.join(model.columns)} from {schema}.{model.name} "  # noqa: S608 - constants
         f"order by {', '.join(model.key)}",
         output=take,
+        timeout=PATIENCE,
     )
     return hashed.hexdigest()

@@ -44,24 +44,22 @@ def fold(readings: Sequence[Reading], books: Mapping[BookKey, Book]) -> None:
 
     Events at or below a book's floor are in its rows already.
     """
-    newest: dict[BookKey, StoredRow] = {}
+    newest: dict[Book, StoredRow] = {}
     for row, event, is_known in readings:
-        key = (row.tenant, row.task)
-        book = books[key]
+        book = books[row.tenant, row.task]
         if row.position <= book.floor:
             continue
-        newest[key] = row
+        newest[book] = row
         if event is not None:
             for model, reaction in _REACTIONS[type(event)]:
                 for changed in reaction(book, event, row):
                     book.put(model, changed)
         elif not is_known:
             # Counted per tenant, whatever task such an event may claim.
-            tenant_book = books[(row.tenant, None)]
+            tenant_book = books[row.tenant, None]
             for changed in count(tenant_book, row):
                 tenant_book.put(UNKNOWN_TOPICS, changed)
-    for key, row in newest.items():
-        book = books[key]
+    for book, row in newest.items():
         task = book.get(TASKS, book.task)
         if task is not None:
             book.floor = row.position

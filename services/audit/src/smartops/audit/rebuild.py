@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from smartops.audit.adapters.log import read_after
 from smartops.audit.adapters.tables import SCHEMA, Connection, Tables
-from smartops.audit.checksum import checksum
+from smartops.audit.checksum import PATIENCE, checksum
 from smartops.audit.projector import Projector
 from smartops.audit.read_models import ALL
 
@@ -86,9 +86,10 @@ async def replace(conn: Connection) -> int:
     await rebuild_into_scratch(conn)
     async with conn.transaction():
         for name in _NAMES:
-            await conn.execute(f"delete from {SCHEMA}.{name}")  # noqa: S608 - constants
+            await conn.execute(f"delete from {SCHEMA}.{name}", timeout=PATIENCE)  # noqa: S608 - constants
             await conn.execute(
-                f"insert into {SCHEMA}.{name} select * from {SCRATCH}.{name}"  # noqa: S608 - constants
+                f"insert into {SCHEMA}.{name} select * from {SCRATCH}.{name}",  # noqa: S608 - constants
+                timeout=PATIENCE,
             )
     place = await Tables(conn).place()
     return 0 if place is None else place.position

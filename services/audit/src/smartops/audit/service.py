@@ -52,7 +52,11 @@ class AuditOptions:
     batch: int = 2_000
     """Events folded in one transaction, at most."""
     busy_pause: timedelta = timedelta(milliseconds=50)
-    """After a batch that was not full: what comes meanwhile is folded as one batch."""
+    """After a small batch: how late the read models are while little happens."""
+    crowd: int = 200
+    """Events from which a batch counts as large: then throughput matters more than haste."""
+    crowded_pause: timedelta = timedelta(milliseconds=200)
+    """After a large batch: the rows of a task that changes often are then stored less often."""
     idle_pause: timedelta = timedelta(milliseconds=250)
     """Longest pause while nothing comes; reached by doubling."""
     standby_pause: timedelta = timedelta(seconds=1)
@@ -222,7 +226,7 @@ class AuditService:
             if rows:
                 self._announcer.tell(await projector.project(rows))
                 self._count(projector.place.position, len(rows))
-                pause = options.busy_pause
+                pause = options.crowded_pause if len(rows) > options.crowd else options.busy_pause
             if rows or self._trouble is not None:
                 self._trouble = None
                 await self._tell_change()
@@ -232,7 +236,7 @@ class AuditService:
             else:
                 self.counters.lag = 0
                 await self._pause(pause)
-                pause = min(2 * pause, options.idle_pause)
+                pause = min(2 * pause, max(pause, options.idle_pause))
 
     def _count(self, position: int, events: int) -> None:
         self.counters.position = position

@@ -25,7 +25,10 @@ class AuditSettings(ServiceSettings):
     """Events folded in one transaction, at most."""
 
     busy_pause: timedelta = timedelta(milliseconds=50)
-    """After a batch that was not full; how late the read models are, at the least."""
+    """After a small batch: how late the read models are while little happens."""
+
+    crowded_pause: timedelta = timedelta(milliseconds=200)
+    """After a batch of more than 200 events: how late they are under load, to save work."""
 
     idle_pause: timedelta = timedelta(milliseconds=250)
     """Longest pause while nothing comes."""
@@ -35,6 +38,7 @@ class AuditSettings(ServiceSettings):
         return AuditOptions(
             batch=self.batch,
             busy_pause=self.busy_pause,
+            crowded_pause=self.crowded_pause,
             idle_pause=self.idle_pause,
             anchor_interval=self.anchor_interval,
         )

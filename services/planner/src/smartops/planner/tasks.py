@@ -20,7 +20,7 @@ from smartops.contracts.tools import ToolDescriptor
 from smartops.planner import domain
 from smartops.planner.agents import Agent, Misunderstood, choose
 from smartops.planner.state import Task, evolve
-from smartops.redact import SecretInArgument, refuse_secrets
+from smartops.redact import RedactError, refuse_secrets
 from smartops.runtime.cues import Cue, Order
 from smartops.runtime.decision import NOTHING, Decision, Refusal
 from smartops.runtime.reactor import Reaction
@@ -153,6 +153,6 @@ def _secret_in(command: IntentSubmit) -> Refusal | None:
     """Secrets are refused at the door: what is stored is for ever."""
     try:
         refuse_secrets(command.model_dump(mode="json"))
-    except SecretInArgument as error:
-        return Refusal("secret", str(error), error.path)
+    except RedactError as error:
+        return Refusal("secret", str(error), getattr(error, "path", None) or None)
     return None

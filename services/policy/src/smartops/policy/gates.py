@@ -188,7 +188,12 @@ class Gates:
                 requester_actor=requester.mapped.actor,
                 reads=(*voter.reads, (requester.stream, requester.version)),
             )
-        return replace(voter, denials=self._denials(order, plan, known, requester)), plan
+        editor = None
+        if plan.header.editor is not None:
+            editor = await self._directory.find(
+                order.tenant, plan.header.editor.principal, fresh=fresh
+            )
+        return replace(voter, denials=self._denials(order, plan, known, requester, editor)), plan
 
     def _denials(
         self,
@@ -196,6 +201,7 @@ class Gates:
         plan: Plan,
         known: Known | None,
         requester: Known | None,
+        editor: Known | None,
     ) -> tuple[str, ...]:
         asked = ApprovalInput(
             task=plan.header.task,
@@ -209,7 +215,7 @@ class Gates:
                 local_credentials=order.authtype == "local",
             ),
             requester=requester.mapped.actor if requester is not None else None,
-            editors=(),
+            editors=(editor.mapped.actor,) if editor is not None else (),
             settings=ApprovalSettings(
                 local_credentials_in_production=self._settings.local_credentials_in_production
             ),

@@ -23,7 +23,7 @@ from smartops.contracts.ids import call_id
 from smartops.contracts.plan import Phase, Step
 from smartops.contracts.streams import stream
 from smartops.contracts.wire import Category, Purpose
-from smartops.runner.health import request_arguments, sample_tool, samples_needed, verdict
+from smartops.runner.health import request_arguments, sample_tool, verdict
 from smartops.runner.moves import Moves
 from smartops.runner.rollback import advance_rollback, standing, to_undo
 from smartops.runner.state import Run, Samples
@@ -195,7 +195,7 @@ def _watch(moves: Moves, phase: Phase, *, sample_now: bool) -> bool:
                     outcome=outcome,
                     samples=seen.taken,
                     failed=seen.failed,
-                    detail=f"{seen.taken - seen.failed} of {samples_needed(check)} samples healthy",
+                    detail=f"{seen.taken - seen.failed} of {seen.taken} samples healthy",
                 )
             )
             if outcome == "unhealthy":

@@ -176,8 +176,9 @@ class Runs:
             names += [stream(tenant, "actor", voice.actor) for voice in gate.grant.approvals]
         bundle, *actors = names
         versions = [(bundle, (await self._views.bundle.load(bundle, fresh=fresh)).version)]
-        for actor in actors:
-            versions.append((actor, (await self._views.actor.load(actor, fresh=fresh)).version))
+        versions += [
+            (actor, (await self._views.actor.load(actor, fresh=fresh)).version) for actor in actors
+        ]
         return versions
 
     async def _targets(

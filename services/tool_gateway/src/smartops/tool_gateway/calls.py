@@ -19,7 +19,7 @@ from smartops.contracts.wire import Category, Environment, JsonObject, Purpose
 from smartops.eventstore.rows import TimerRow
 from smartops.eventstore.units import Trigger
 from smartops.policy_engine import GrantInput, ToolCallInput
-from smartops.redact import redact, resolve
+from smartops.redact import RedactError, redact, resolve
 from smartops.runtime.cues import Cue
 from smartops.runtime.decision import NOTHING, Decision
 from smartops.runtime.reactor import Reaction
@@ -306,7 +306,12 @@ class Calls:
         if tool is None:
             return Denial("unknown_tool", "gateway.registry", f"{request.tool} is not registered")
         try:
-            tool.arguments.model_validate(permit.arguments)
+            # Resolved for the check and then forgotten: what is stored are the references.
+            resolved = resolve(permit.arguments, self._secrets.lookup)
+        except RedactError as error:
+            return Denial("missing_secret", "gateway.secrets", str(error))
+        try:
+            tool.arguments.model_validate(resolved)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(str(part) for part in first["loc"])
@@ -331,7 +336,7 @@ class Calls:
             target=request.target,
             arguments=permit.arguments,
             halted=context.gate.halted is not None,
-            undo_owed=request.purpose is Purpose.UNDO,
+            undo_owed=context.undone.undo is not None,
             grant=GrantInput(
                 valid=permit.step is not None,
                 environment=grant.environment,
@@ -471,7 +476,8 @@ def _typed(tool: Tool, answer: Answer | NotApplied | Unknown) -> Answer | NotApp
         output: JsonValue = tool.output.model_validate(answer.output).model_dump(mode="json")
     except ValidationError as error:
         return Unknown(f"the answer is not what {tool.descriptor.name} declares: {error.title}")
-    return Answer(redact(output))
+    # A reference in an answer would be resolved when it comes back as an argument of an undo.
+    return Answer(redact(output, keep_references=False))
 
 
 def _bind_undo(step: Step | None, before: JsonValue) -> UndoEntitlement | Denial | None:

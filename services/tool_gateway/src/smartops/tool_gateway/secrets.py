@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["MissingSecret", "Secrets"]
-
-
-class MissingSecret(Exception):
-    """An argument refers to a secret that this gateway does not hold."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"there is no secret {name!r}: put it into the gateway's secrets folder")
-        self.name = name
+__all__ = ["Secrets"]
 
 
 class Secrets:
@@ -23,17 +15,13 @@ class Secrets:
     """
 
     def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
+        self._folder = None if folder is None else folder.resolve()
 
-    def lookup(self, name: str) -> str:
-        """The secret called `name`.
-
-        Raises:
-            MissingSecret: there is none.
-        """
+    def lookup(self, name: str) -> str | None:
+        """The secret called `name`; None when the folder holds none of that name."""
         if self._folder is None:
-            raise MissingSecret(name)
+            return None
         path = (self._folder / name).resolve()
-        if not path.is_relative_to(self._folder.resolve()) or not path.is_file():
-            raise MissingSecret(name)
+        if not path.is_relative_to(self._folder) or not path.is_file():
+            return None
         return path.read_text(encoding="utf-8").rstrip("\n")

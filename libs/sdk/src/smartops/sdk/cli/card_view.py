@@ -7,7 +7,6 @@ from datetime import timedelta
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
-from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 from smartops.contracts.ids import read_principal
@@ -28,12 +27,12 @@ _ALL = 10**9
 
 
 def render_card(card: PlanCard, console: Console, *, full: bool = False) -> RenderableType:
-    """The card, in a frame on terminals and between rules elsewhere."""
+    """The card, in a frame on terminals and between dashes elsewhere."""
     header = card.plan.header
     title = f"Plan {header.number} of task {short(header.task)}"
     body = Group(_facts(card, full=full), "", phases_table(card, full=full), "", _seals(card))
     if not console.is_terminal:
-        return Group(Rule(title, characters="-"), body, Rule(characters="-"))
+        return Group(Text(f"--- {title} ---"), body, Text("---"))
     grave = header.environment is Environment.PRODUCTION
     border = "yellow" if grave else "blue"
     return Panel(

@@ -37,10 +37,11 @@ def hint(error: SdkError, session: Session) -> str:
             f"You acted as {session.options.identity!r}. Somebody else must do this: add "
             f"`--as {other}` if those credentials are yours to use."
         )
+    about = session.about
     advice = _ADVICE.get(error.code, "")
     return advice.format(
-        task=session.command("task", "TASK"),
-        watch=session.command("watch", "TASK"),
-        cancel=session.command("cancel", "TASK", "--reason", "..."),
-        halt=session.command("halt", "TASK", "--reason", "..."),
+        task=session.command("task", about),
+        watch=session.command("watch", about),
+        cancel=session.command("cancel", about, "--reason", "..."),
+        halt=session.command("halt", about, "--reason", "..."),
     )

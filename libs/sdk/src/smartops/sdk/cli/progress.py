@@ -132,15 +132,17 @@ class Progress:
         except NotFound:
             return  # The projection is far behind; the card can be had by `smartops approve`.
         except SdkError as error:
-            self._console.print(Padding(Text(str(error), style="bold red"), (0, 0, 0, _INDENT)))
+            self._console.print(
+                Padding(Text(str(error), style="bold red"), (0, 0, 0, _INDENT), expand=False)
+            )
             return
         if attachment.kind == "card":
             self._console.print(render_card(card, self._console))
             if self._hint is not None:
-                hint = Text(self._hint(task), style="bold")
-                self._console.print(Padding(hint, (0, 0, 0, _INDENT)))
+                hint = Text(" " * _INDENT + self._hint(task), style="bold")
+                self._console.print(hint, soft_wrap=True)
         else:
-            self._console.print(Padding(phases_table(card), (0, 0, 0, _INDENT)))
+            self._console.print(Padding(phases_table(card), (0, 0, 0, _INDENT), expand=False))
 
     def _now(self) -> RenderableType:
         status = self._narrator.status

@@ -57,6 +57,8 @@ class Session:
         self.err = Console(
             stderr=True, width=None if sys.stderr.isatty() else _WIDE, highlight=False
         )
+        self.about = "TASK"
+        """Which task the command is about, for advice on what to do next."""
         self.if_interrupted = ""
         """What to tell a person who ends the command early."""
 

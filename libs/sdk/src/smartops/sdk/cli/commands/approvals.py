@@ -10,6 +10,7 @@ import typer
 from smartops.sdk.cli.exits import Exit
 from smartops.sdk.cli.help import HelpfulCommand
 from smartops.sdk.cli.session import Session, Usage, run
+from smartops.sdk.short_id import short
 
 if TYPE_CHECKING:
     from smartops.sdk.client import Client
@@ -122,6 +123,7 @@ def _decide(
             raise Usage(f"nobody can be asked here: add --yes to {decision} without a question")
         async with await session.client() as client:
             found = await client.reader.find_task(task)
+            session.about = short(found)
             approval = await _pending(client, found)
             card = await client.card(found, approval["plan_hash"])
             _show(session, client, card, approval, full=full)
@@ -135,9 +137,9 @@ def _decide(
         if session.json:
             session.data({"task": found, "outcome": decided.outcome, "event": decided.event.id})
             return Exit.OK
-        session.show(f"{str(found)[:8]} {_OUTCOMES[decided.outcome]}")
+        session.show(f"{short(found)} {_OUTCOMES[decided.outcome]}")
         if decided.outcome != "rejected":
-            session.note(f"Follow it: {session.command('watch', str(found)[:8])}", style="dim")
+            session.note(f"Follow it: {session.command('watch', short(found))}", style="dim")
         return Exit.OK
 
     run(context, action)
@@ -158,12 +160,12 @@ async def _pending(client: Client, task: UUID) -> dict[str, Any]:
         return rows[0]
     if rows:
         raise NotFound(
-            f"task {str(task)[:8]} waits for no decision: it is {rows[0]['status']}. "
+            f"task {short(task)} waits for no decision: it is {rows[0]['status']}. "
             "`smartops approvals` lists what waits."
         )
     status = (await client.reader.task(task))["status"]
     raise NotFound(
-        f"task {str(task)[:8]} waits for no decision: it is {status}. "
+        f"task {short(task)} waits for no decision: it is {status}. "
         "`smartops approvals` lists what waits."
     )
 
@@ -203,7 +205,7 @@ def _table(rows: list[dict[str, Any]]) -> Any:
         ["task", "plan", "risk", "environment", "what", "asked by", "due"],
         [
             [
-                str(row["task"])[:8],
+                short(row["task"]),
                 str(row["number"]),
                 row["risk_level"] or "-",
                 row["environment"],

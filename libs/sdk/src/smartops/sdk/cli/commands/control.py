@@ -8,6 +8,7 @@ import typer
 from smartops.sdk.cli.exits import Exit
 from smartops.sdk.cli.help import HelpfulCommand
 from smartops.sdk.cli.session import Session, run
+from smartops.sdk.short_id import short
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -117,13 +118,14 @@ def _control(
     async def action(session: Session) -> int:
         async with await session.client() as client:
             found = await client.reader.find_task(task)
+            session.about = short(found)
             done = await _do(client, verb, found, reason, ident, keep_changes=keep_changes)
         if session.json:
             session.data({"task": found, "event": done.event.name, "already": done.already})
             return Exit.OK
         already = " (it was already)" if done.already else ""
-        session.show(f"{str(found)[:8]} {_DONE.get(done.event.name, done.event.name)}{already}")
-        session.note(f"Follow it: {session.command('watch', str(found)[:8])}", style="dim")
+        session.show(f"{short(found)} {_DONE.get(done.event.name, done.event.name)}{already}")
+        session.note(f"Follow it: {session.command('watch', short(found))}", style="dim")
         return Exit.OK
 
     run(context, action)

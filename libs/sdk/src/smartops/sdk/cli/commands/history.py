@@ -10,6 +10,7 @@ import typer
 from smartops.sdk.cli.exits import Exit
 from smartops.sdk.cli.help import HelpfulCommand
 from smartops.sdk.cli.session import Session, run
+from smartops.sdk.short_id import short
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -131,7 +132,7 @@ def _line(event: Event) -> Text:
     place = str(event.position) if event.position is not None else "-"
     text = Text(f"{place:>7}  {event.time.astimezone():%H:%M:%S.%f}"[:-3], style="dim")
     text.append(f"  {event.topic:<30}", style="not dim bold")
-    text.append(f"  {event.entity[:8]}", style="not dim cyan")
+    text.append(f"  {short(event.entity)}", style="not dim cyan")
     text.append(f"  {told}" if told else "", style="not dim")
     return text
 

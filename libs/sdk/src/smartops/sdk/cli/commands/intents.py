@@ -13,6 +13,7 @@ import typer
 from smartops.sdk.cli.exits import Exit, of_course
 from smartops.sdk.cli.help import HelpfulCommand
 from smartops.sdk.cli.session import Session, Usage, run
+from smartops.sdk.short_id import short
 
 if TYPE_CHECKING:
     from smartops.contracts.commands import IntentSubmit
@@ -139,7 +140,7 @@ def submit(
                 return Exit.OK
             session.show(str(submitted.task))
             state = "Submitted." if submitted.event is not None else "Stored, not yet decided on."
-            follow = session.command("watch", str(submitted.task)[:8])
+            follow = session.command("watch", short(submitted.task))
             session.note(f"{state} Follow it: {follow}", style="dim")
             return Exit.OK
 
@@ -199,15 +200,15 @@ async def follow_task(
     from smartops.sdk.cli.progress import Progress  # noqa: PLC0415 - help must not wait for it
     from smartops.sdk.course import Course, fold, follow  # noqa: PLC0415 - the same
 
-    short = str(task)[:8]
+    name = short(task)
     session.if_interrupted = (
-        f"\nStopped watching; the task goes on. Again: {session.command('watch', short)}"
+        f"\nStopped watching; the task goes on. Again: {session.command('watch', name)}"
     )
     course, ran_out = Course(), False
     past = [] if fresh else await client.events(task)
     decided = bool(past) and not fold(past).waiting
     old = past[-1].position or 0 if decided else 0
-    decide = session.command("--as", "approver", "approve", short)
+    decide = session.command("--as", "approver", "approve", name)
     console = session.err if session.json else session.out
     with Progress(console, hint=lambda _: f"Decide: {decide}") as progress:
         try:
@@ -223,7 +224,7 @@ async def follow_task(
         except TimeoutError:
             ran_out = True
     if ran_out:
-        again = session.command("watch", short)
+        again = session.command("watch", name)
         session.note(f"No end within {timeout:g} s; the task goes on. Again: {again}")
     return of_course(course)
 

@@ -9,6 +9,7 @@ import typer
 from smartops.sdk.cli.exits import Exit
 from smartops.sdk.cli.help import HelpfulCommand
 from smartops.sdk.cli.session import Session, Usage, run
+from smartops.sdk.short_id import short
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -115,7 +116,7 @@ def _table(rows: list[Row]) -> Any:
         ["task", "status", "environment", "what", "asked by", "since"],
         [
             [
-                str(row["task"])[:8],
+                short(row["task"]),
                 row["status"],
                 row["environment"],
                 row["intent"],
@@ -199,21 +200,21 @@ def _calls(rows: list[Row]) -> str:
 
 
 def _next_step(session: Session, whole: dict[str, Any]) -> str:
-    short = str(whole["task"])[:8]
+    name = short(whole["task"])
     match whole["status"]:
         case "needs_approval":
             return "Read the plan and decide: " + session.command(
-                "--as", "approver", "approve", short
+                "--as", "approver", "approve", name
             )
         case "paused":
-            return f"Go on or end it: {session.command('resume', short)} | " + session.command(
-                "cancel", short, "--reason", "..."
+            return f"Go on or end it: {session.command('resume', name)} | " + session.command(
+                "cancel", name, "--reason", "..."
             )
         case "escalated_to_human":
-            return "When it is mended: " + session.command("cancel", short, "--reason", "...")
+            return "When it is mended: " + session.command("cancel", name, "--reason", "...")
         case "failed_retryable":
             return "The same may work now: submit it again."
         case "queued" | "running" | "executing":
-            return f"Follow it: {session.command('watch', short)}"
+            return f"Follow it: {session.command('watch', name)}"
         case _:
             return ""
