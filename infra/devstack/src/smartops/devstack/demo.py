@@ -17,7 +17,6 @@ from smartops.contracts.commands import IntentSubmit
 from smartops.contracts.events import TaskApprovalRequired
 from smartops.devstack.stack import Stack, StackOptions, running_stack
 from smartops.sdk.chain import verify
-from smartops.sdk.cli.card_view import render_card
 from smartops.sdk.cli.progress import Progress
 from smartops.sdk.client import Client
 from smartops.sdk.course import Course, follow
@@ -102,7 +101,6 @@ async def _follow(
                     card = await approver.card(task, event.data.plan_hash)
                     with progress.quiet():
                         if ask:
-                            console.print(render_card(card, console))
                             approved = await _asked("Approve as approver? [y/N] ")
                     # The hashes of the bytes that were shown, not those that the event names.
                     await approver.decide(
