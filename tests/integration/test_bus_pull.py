@@ -166,6 +166,7 @@ async def test_a_deleted_consumer_costs_few_requests_and_heals_when_it_is_made_a
 ) -> None:
     seen = Seen()
     async with pulling(bench, seen) as pull:
+        await eventually(bench.awaited)
         await bench.api(f"CONSUMER.DELETE.{bench.stream}.{bench.durable}")
         await eventually(lambda: not pull.healthy)
         assert "Deleted" in str(pull.trouble) or "no such consumer" in str(pull.trouble)

@@ -79,6 +79,10 @@ class Bench:
 
         await eventually(none_pending)
 
+    async def awaited(self) -> bool:
+        """Whether a pull request lingers at the server."""
+        return int((await self.info())["num_waiting"]) > 0
+
     async def unread(self) -> int:
         """Messages that were never delivered."""
         return int((await self.info())["num_pending"])

@@ -11,10 +11,10 @@ from smartops.eventstore.rows import StoredRow
 
 __all__ = ["DEFAULT_MAX_BYTES", "DEFAULT_MAX_STREAMS", "Folded", "Folds", "StreamReader"]
 
-DEFAULT_MAX_STREAMS = 10_000
+DEFAULT_MAX_STREAMS = 1_000
 """Streams kept per cache."""
 
-DEFAULT_MAX_BYTES = 64 * 1024 * 1024
+DEFAULT_MAX_BYTES = 8 * 1024 * 1024
 """Stored bytes behind the kept folds: a proxy for their size in memory."""
 
 S = TypeVar("S")

@@ -10,7 +10,7 @@ from smartops.eventstore.store import EventStore
 
 __all__ = ["Plans"]
 
-MAX_PLANS = 512
+MAX_PLANS = 128
 """Plans remembered; a plan is at most a few megabytes."""
 
 
