@@ -21,6 +21,7 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import asyncpg
+from smartops.bus.api import API
 from smartops.bus.connection import close, connect
 from smartops.bus.provisioner import Provisioner
 from smartops.bus.server_config import render_config
@@ -200,6 +201,7 @@ class Stack:
             name="provisioner",
             inbox_prefix=inbox_prefix("provisioner"),
             seed_path=self.credentials.directory / "provisioner.nk",
+            api=API,
         )
         try:
             await Provisioner(connection).apply(self.topology)

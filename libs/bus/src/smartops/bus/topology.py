@@ -166,6 +166,8 @@ def _consumers(handler: HandlerSpec, subjects: Subjects, sizing: Sizing) -> list
                     sorted({subjects.command_filter(command.name) for command in handler.commands})
                 ),
                 deliver="all",
+                # No sweep finds a command whose receiver died with it: only the server does.
+                ack_wait=timedelta(seconds=10),
                 max_ack_pending=max(sizing.max_ack_pending, 4 * handler.concurrency),
             )
         )
