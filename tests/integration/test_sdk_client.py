@@ -94,6 +94,7 @@ class Services:
         self._versions[name] = version + 1
         if self.tells and made.subject is not None:
             await self._nats.publish(made.subject, made.state)
+            await self._nats.flush()
         return made
 
 

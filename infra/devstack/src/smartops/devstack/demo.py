@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import sys
 import time
@@ -16,6 +15,7 @@ from rich.console import Console
 from smartops.contracts.commands import IntentSubmit
 from smartops.contracts.events import TaskApprovalRequired
 from smartops.devstack.stack import Stack, StackOptions, running_stack
+from smartops.sdk.anchors import read_anchors
 from smartops.sdk.chain import verify
 from smartops.sdk.cli.progress import Progress
 from smartops.sdk.client import Client
@@ -118,16 +118,14 @@ async def _verified(client: Client, home: Path) -> bool:
     head = await client.reader.head()
     if head is None:
         return False
-    heads: dict[int, bytes] = {int(head["head_position"]): bytes(head["head_hash"])}
-    for path in await asyncio.to_thread(lambda: sorted((home / "anchors").glob("*"))):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            anchor = json.loads(line)
-            if anchor.get("tenant") == client.tenant:
-                heads[int(anchor["position"])] = bytes.fromhex(anchor["head"])
-    with contextlib.suppress(Unverified):
+    try:
+        heads = await asyncio.to_thread(read_anchors, home / "anchors", client.tenant)
+        heads[int(head["head_position"])] = bytes(head["head_hash"])
         await verify(client.reader.log(), heads=heads)
-        return True
-    return False
+    except Unverified as error:
+        print(f"smartops demo: {error}", file=sys.stderr)  # noqa: T201 - this is a command
+        return False
+    return True
 
 
 async def _asked(question: str) -> bool:

@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -25,9 +25,11 @@ from smartops.sdk.errors import (
     Unauthorised,
     Unreachable,
 )
-from smartops.sdk.event import Event
 from smartops.sdk.profile import Profile
 from smartops.sdk.short_id import uuid_range
+
+if TYPE_CHECKING:
+    from smartops.sdk.event import Event
 
 __all__ = ["Reader", "Row"]
 
@@ -310,6 +312,9 @@ async def _read_json(connection: Any) -> None:
 
 
 def _event(row: Row) -> Event:
+    # Listing tasks must not wait until the models of all events have been built.
+    from smartops.sdk.event import Event  # noqa: PLC0415
+
     return Event.read(row["state"], position=row["position"])
 
 

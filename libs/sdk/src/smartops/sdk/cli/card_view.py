@@ -9,15 +9,15 @@ from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
-from smartops.contracts.ids import read_principal
 from smartops.contracts.plan import Phase, Requester
 from smartops.contracts.wire import Category, Check, Environment, JsonObject
 from smartops.sdk.cli.assessment_view import assessment_facts, value_text
+from smartops.sdk.cli.people import who
 from smartops.sdk.cli.text import clip, count, duration, harmless, listing, one_line
 from smartops.sdk.plan_card import Action, PlanCard
 from smartops.sdk.short_id import short
 
-__all__ = ["phases_table", "render_card", "who"]
+__all__ = ["phases_table", "render_card"]
 
 _SHORT = 120
 """Longest value on a card, in characters, unless all is asked for."""
@@ -57,15 +57,6 @@ def phases_table(card: PlanCard, *, full: bool = False) -> RenderableType:
         above = alike
         table.add_row(f"{number} {one_line(phase.name)}", Group(*lines))
     return table
-
-
-def who(token: str) -> str:
-    """A principal in words: `operator (local)`."""
-    try:
-        issuer, subject = read_principal(token)
-    except ValueError:
-        return one_line(token)
-    return f"{one_line(subject)} ({one_line(issuer)})"
 
 
 def _facts(card: PlanCard, *, full: bool) -> Table:

@@ -195,7 +195,7 @@ def _asked(decision: str) -> bool:
 
 
 def _table(rows: list[dict[str, Any]]) -> Any:
-    from smartops.sdk.cli.card_view import who  # noqa: PLC0415 - the same
+    from smartops.sdk.cli.people import who  # noqa: PLC0415 - the same
     from smartops.sdk.cli.tables import table  # noqa: PLC0415 - the same
     from smartops.sdk.cli.text import age  # noqa: PLC0415 - the same
 

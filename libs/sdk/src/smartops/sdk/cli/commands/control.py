@@ -57,7 +57,7 @@ def pause(context: typer.Context, *, task: Task, reason: Reason, ident: Ident = 
 
 
 def resume(
-    context: typer.Context, *, task: Task, reason: Reason = "resumed", ident: Ident = None
+    context: typer.Context, *, task: Task, reason: Reason = "go on", ident: Ident = None
 ) -> None:
     """Go on after a pause.
 

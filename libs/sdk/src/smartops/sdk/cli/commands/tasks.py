@@ -189,7 +189,8 @@ def _phase(row: Row) -> str:
 
     ended = row["completed_at"]
     took = f", {duration(ended - row['started_at'])}" if ended and row["started_at"] else ""
-    return f"{row['phase'] + 1} {row['name']}: {row['status']} on {listing(row['targets'])}{took}"
+    status = row["status"].replace("_", " ")
+    return f"{row['phase'] + 1} {row['name']}: {status} on {listing(row['targets'])}{took}"
 
 
 def _calls(rows: list[Row]) -> str:
