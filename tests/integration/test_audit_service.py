@@ -25,6 +25,7 @@ pytest_plugins = ["support.audit_fixtures"]
 _SOON = timedelta(milliseconds=20)
 _QUICK = AuditOptions(
     busy_pause=timedelta(milliseconds=5),
+    crowded_pause=_SOON,
     idle_pause=_SOON,
     standby_pause=_SOON,
     retry_pause=_SOON,
@@ -186,9 +187,9 @@ async def test_tampering_is_told_and_never_repaired(
                 text = await until_trouble(service, "log_tampered")
                 assert "position 9" in text
                 assert service.healthy
-                assert service.counters.events == 0
+                assert (service.counters.events, service.counters.position) == (8, 8)
                 assert "position 9" in caplog.text
-                assert await conn.fetchval("select count(*) from smartops.tasks") == 0
+                assert await conn.fetchval("select max(last_position) from smartops.tasks") <= 8
                 # The evidence is put back by a person, and nobody has to restart anything.
                 await conn.execute(
                     "update smartops_log.events set hash = $1 where position = 9", true_hash

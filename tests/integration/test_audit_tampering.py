@@ -125,7 +125,7 @@ async def test_the_first_event_that_was_tampered_with_is_named_and_never_project
     assert min(report.first_bad_position or 0 for report in bad) == position
     assert all(report.problems for report in bad)
     with pytest.raises(LogTampered) as raised:
-        await told.project(1)
+        await told.project()
     assert raised.value.position == position
     async with told.audit() as conn:
         place = await Tables(conn).place()
@@ -216,7 +216,7 @@ async def test_a_plan_whose_bytes_are_gone_is_noticed(told: AuditDatabase) -> No
     reports = await _verify(told)
     assert (reports["acme"].ok, reports["globex"].ok) == (False, True)
     assert len(reports["acme"].problems) == 2
-    assert "of a plan is gone" in reports["acme"].problems[0]
+    assert "named by an event, is gone" in reports["acme"].problems[0]
     async with told.reader("acme") as conn:
         (report,) = await verify_all(conn)
     assert sorted(report.problems) == sorted(reports["acme"].problems)

@@ -148,7 +148,9 @@ async def test_wherever_the_loser_stands_rows_and_hashes_stay_with_their_units(
         unit(f"acme/task-{n}", 3 if n == loser else 0, [event(f"topic.{n}.{k}") for k in range(2)])
         for n in range(3)
     ]
+    before = store.batches
     await asyncio.gather(*map(store.append, units))
+    assert store.batches == before + 1
     rows = await store.read_log(0)
     kept = [one.writes[0] for n, one in enumerate(units) if n != loser]
     assert [(row.stream, row.topic, row.event_id) for row in rows] == [

@@ -51,6 +51,21 @@ async def test_a_second_run_finds_nothing_to_do(empty_database: LogDatabase) -> 
     assert after.pending == []
 
 
+async def test_the_append_only_triggers_hold_for_replication_workers_too(
+    empty_database: LogDatabase,
+) -> None:
+    await migrate(empty_database.dsn)
+    async with empty_database.connection() as conn:
+        rows = await conn.fetch(
+            "select tgrelid::regclass::text, tgenabled from pg_trigger where not tgisinternal "
+            "order by 1"
+        )
+    assert [tuple(row) for row in rows] == [
+        ("smartops_log.blobs", b"A"),
+        ("smartops_log.events", b"A"),
+    ]
+
+
 async def test_runs_at_the_same_moment_take_turns(postgres_server: PostgresServer) -> None:
     admin = await asyncpg.connect(postgres_server.dsn(database="postgres"))
     try:

@@ -114,11 +114,15 @@ async def test_after_a_long_outage_a_sweep_is_bounded_and_loses_nothing(
 async def test_a_long_handled_stretch_is_walked_in_bounded_steps(
     store: EventStore, policy: EventStore
 ) -> None:
-    ids = await append(store, *["task.planned.v1"] * 45)
-    await policy.append(Unit([Trigger(PLANNED.name, cause) for cause in ids[:44]]))
-    assert await policy.unhandled(PLANNED, NOW, limit=1) == []  # Looks 20 deep per step.
+    ids = await append(store, *["task.planned.v1"] * 45, "task.replanned.v1")
+    handled = [*ids[:44], ids[45]]
+    await policy.append(Unit([Trigger(PLANNED.name, cause) for cause in handled]))
+    # Twenty deep per topic and step. The short topic's end must not carry the mark over what the
+    # long one still hides.
+    assert await policy.unhandled(PLANNED, NOW, limit=1) == []
     assert await low_water(policy) == 20
     assert await policy.unhandled(PLANNED, NOW, limit=1) == []
+    assert await low_water(policy) == 40
     [row] = await policy.unhandled(PLANNED, NOW, limit=1)
     assert row.event_id == ids[44]
     assert await low_water(policy) == 44

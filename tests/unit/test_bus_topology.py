@@ -9,7 +9,7 @@ from itertools import combinations
 import pytest
 from smartops.bus.errors import Refusal, TopologyError, UnfixableDrift
 from smartops.bus.specs import ConsumerSpec, Topology, nanoseconds, overlap
-from smartops.bus.topology import Sizing, build_topology
+from smartops.bus.topology import COMMANDS_STREAM, Sizing, build_topology
 from smartops.bus.users import person_user, service_users
 from smartops.contracts.catalogue import COMMANDS, EVENTS, HANDLERS, SERVICES
 from smartops.contracts.subjects import Subjects

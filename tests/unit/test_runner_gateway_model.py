@@ -289,26 +289,47 @@ class Line(RuleBasedStateMachine):
 
     # ---- rules -----------------------------------------------------------------------------
 
-    @precondition(lambda self: self.cues)
     @rule(data=st.data())
-    def a_word_of_the_gate_arrives(self, data: st.DataObject) -> None:
+    def it_goes_on(self, data: st.DataObject) -> None:
+        """Any of the things that are bound to happen, in any order."""
+        ways = [way for way, possible in self._ways().items() if possible]
+        if ways:
+            data.draw(st.sampled_from(ways))(data)
+
+    @rule(data=st.data(), often=st.integers(3, 8))
+    def it_goes_on_for_a_while(self, data: st.DataObject, often: int) -> None:
+        for _ in range(often):
+            self.it_goes_on(data)
+
+    @rule(data=st.data(), fate=st.sampled_from(["bad", "empty", "refused", "lost", "died"]))
+    def something_goes_wrong(self, data: st.DataObject, fate: str) -> None:
+        """The next send or sample does not go well, however unlikely that is."""
+        if self.flying:
+            self._end_a_send(data, fate if fate in ("refused", "died") else "done, answer lost")
+        elif fresh := self._fresh():
+            self._handle(data.draw(st.sampled_from(fresh)), fate)
+
+    def _ways(self) -> dict[Callable[[st.DataObject], None], object]:
+        return {
+            self._hear_the_gate: self.cues,
+            self._take_a_request: self._fresh(),
+            self._end_a_send: self.flying,
+            self._hear_an_outcome: self._untold(),
+            self._fire_a_timer: self.timers,
+        }
+
+    def _hear_the_gate(self, data: st.DataObject) -> None:
         self.cues.pop(data.draw(st.integers(0, len(self.cues) - 1)))()
 
-    @precondition(lambda self: self.requests)
-    @rule(data=st.data(), sample=st.sampled_from(["good", "good", "bad", "empty", "lost"]))
-    def a_request_arrives(self, data: st.DataObject, sample: str) -> None:
-        fresh = [r for r in self.requests.values() if r.call not in self.call_events]
-        some = fresh or list(self.requests.values())
-        self._handle(data.draw(st.sampled_from(some)), sample)
+    def _take_a_request(self, data: st.DataObject) -> None:
+        sample = data.draw(st.sampled_from(["good"] * 6 + ["bad", "empty", "lost"]))
+        self._handle(data.draw(st.sampled_from(self._fresh())), sample)
 
-    @precondition(lambda self: self.flying)
-    @rule(
-        data=st.data(),
-        fate=st.sampled_from(
-            ["done", "done", "refused", "busy", "done, answer lost", "lost", "done, died", "died"]
-        ),
-    )
-    def a_send_comes_to_its_end(self, data: st.DataObject, fate: str) -> None:
+    def _end_a_send(self, data: st.DataObject, fate: str | None = None) -> None:
+        if fate is None:
+            fate = data.draw(st.sampled_from(["done"] * 6 + ["refused", "busy", "lost", "died"]))
+        if fate in ("lost", "died") and data.draw(st.booleans()):
+            fate = f"done, {fate}"
         sent = self.flying.pop(data.draw(st.integers(0, len(self.flying) - 1)))
         if fate.startswith("done"):
             self._land(sent)
@@ -320,65 +341,71 @@ class Line(RuleBasedStateMachine):
                 answer = Answer({"ok": True})
             case "refused" | "busy":
                 answer = NotApplied(fate, "not done", retryable=fate == "busy")
-            case "done, answer lost" | "lost":
-                answer = Unknown("the connection broke")
+            case "died" | "done, died":
+                return  # The gateway is gone: the deadline will tell.
             case _:
-                return  # The gateway died: the deadline will tell.
+                answer = Unknown("the connection broke")
         self._to_call(
             sent.call, lambda call: calls.conclude(call, sent.call, sent.send, answer, 1.0)
         )
 
-    @precondition(lambda self: self.call_events)
-    @rule(data=st.data())
-    def an_outcome_arrives(self, data: st.DataObject) -> None:
-        some = self._untold() or list(self.call_events)
-        self._note(data.draw(st.sampled_from(some)))
+    def _hear_an_outcome(self, data: st.DataObject) -> None:
+        self._note(data.draw(st.sampled_from(self._untold())))
 
-    @precondition(lambda self: self.timers)
-    @rule(data=st.data())
-    def a_timer_fires(self, data: st.DataObject) -> None:
+    def _fire_a_timer(self, data: st.DataObject) -> None:
         key = data.draw(st.sampled_from(sorted(self.timers, key=str)))
         self.timers.discard(key)
         self.spent.add(key)
         self._fire(*key)
 
+    @precondition(lambda self: self.call_events)
+    @rule(data=st.data())
+    def a_message_comes_again_and_changes_nothing(self, data: st.DataObject) -> None:
+        ident = data.draw(st.sampled_from(sorted(self.call_events)))
+        told, done = len(self.call_events[ident]), len(self.run_events)
+        self._handle(self.requests[ident], "bad")
+        assert len(self.call_events[ident]) == told
+        if ident not in self._untold():
+            self._note(ident)
+            assert len(self.run_events) == done
+
     @precondition(lambda self: self.spent)
     @rule(data=st.data())
     def a_stale_timer_fires_and_changes_nothing(self, data: st.DataObject) -> None:
         key = data.draw(st.sampled_from(sorted(self.spent, key=str)))
-        if key[1].startswith("retry/"):
-            return  # A retry is not named by its timer: it asks whether one is due.
-        assert not self._fire(*key).events
+        if not key[1].startswith("retry/"):  # A retry asks whether one is due, by no name.
+            assert not self._fire(*key).events
 
-    @rule()
-    def a_person_pauses(self) -> None:
-        self._to_run(lambda run: runs.pause(run, self.plan, "op", "wait"), repeat=False)
-
-    @rule()
-    def a_person_resumes(self) -> None:
-        self._to_run(lambda run: runs.resume(run, self.plan, self.gate, "op", "go"), repeat=False)
-
-    @rule(keep=st.booleans())
-    def a_person_cancels(self, keep: bool) -> None:
-        command = TaskCancel(task=TASK, reason="enough", keep_changes=keep)
-        self._to_gate(lambda gate: gates.cancel(gate, TASK, command, "op", None, self.run_view))
-
-    @precondition(lambda self: len(self.run_events) > 6)
-    @rule()
-    def a_person_halts(self) -> None:
-        command = RunHalt(task=TASK, reason="smoke")
-        self._to_gate(lambda gate: gates.halt(gate, command, "op", None, self.run_view))
+    @precondition(lambda self: len(self.run_events) > 2)
+    @rule(
+        what=st.sampled_from(["pause", "resume", "resume", "resume", "cancel", "keep"]),
+        sure=st.integers(0, 2),
+    )
+    def a_person_steps_in(self, what: str, sure: int) -> None:
+        if sure:  # People are rare.
+            return
+        match what:
+            case "pause":
+                self._to_run(lambda run: runs.pause(run, self.plan, "op", "wait"), repeat=False)
+            case "resume":
+                self._resumed()
+            case _:
+                self._cancelled(keep=what == "keep")
 
     @precondition(lambda self: len(self.run_events) > 4)
-    @rule()
-    def a_person_revokes(self) -> None:
-        command = GrantRevoke(task=TASK, reason="no")
-        self._to_gate(lambda gate: gates.revoke(gate, command, "op", None, self.run_view))
-
-    @precondition(lambda self: len(self.run_events) > 8)
-    @rule()
-    def the_grant_expires(self) -> None:
-        self.now = self.grant.expires_at
+    @rule(what=st.sampled_from(["halt", "revoke", "expire"]), sure=st.integers(0, 4))
+    def something_grave_happens(self, what: str, sure: int) -> None:
+        if sure:
+            return
+        match what:
+            case "halt":
+                pull = RunHalt(task=TASK, reason="smoke")
+                self._to_gate(lambda gate: gates.halt(gate, pull, "op", None, self.run_view))
+            case "revoke":
+                take = GrantRevoke(task=TASK, reason="no")
+                self._to_gate(lambda gate: gates.revoke(gate, take, "op", None, self.run_view))
+            case _:
+                self.now = self.grant.expires_at
 
     def _to_gate(self, decide: Callable[[Gate], Decision]) -> bool:
         decision = decide(_fold(Gate(), evolve_policy, self.gate_events))
@@ -432,9 +459,12 @@ class Line(RuleBasedStateMachine):
                 found.append(ident)
         return found
 
+    def _fresh(self) -> list[ToolCallRequested]:
+        """Requests that the gateway has not seen yet."""
+        return [r for ident, r in self.requests.items() if ident not in self.call_events]
+
     def _under_way(self) -> bool:
-        fresh = [r for r in self.requests if r not in self.call_events]
-        return bool(self.cues or fresh or self.flying or self.timers or self._untold())
+        return any(self._ways().values())
 
     def _check_completed(self) -> None:
         writes = {s.id for s in self.plan.steps if s.category is not Category.READ}
@@ -480,15 +510,13 @@ class Line(RuleBasedStateMachine):
         return bool(decision.events)
 
     def _cancelled(self, *, keep: bool) -> bool:
-        if not keep and self.gate.cancel is not None:
-            return False
         command = TaskCancel(task=TASK, reason="enough", keep_changes=keep)
         return self._to_gate(
             lambda gate: gates.cancel(gate, TASK, command, "op", None, self.run_view)
         )
 
     def _let_it_go_on(self) -> None:
-        fresh = [r for ident, r in self.requests.items() if ident not in self.call_events]
+        fresh = self._fresh()
         untold = self._untold()
         if self.flying:
             sent = self.flying.pop(0)

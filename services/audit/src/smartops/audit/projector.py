@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from smartops.audit.adapters.tables import Tables
+from smartops.audit.errors import LogTampered, NewerEvent, UnreadableEvent
 from smartops.audit.folding import BookKey, book_key, fold, let_go
 from smartops.audit.heads import Heads
 from smartops.audit.place import Place
@@ -55,7 +56,7 @@ class Projector:
         return cls(tables, place, Heads(await tables.all_rows(TENANTS)))
 
     async def project(self, rows: Sequence[StoredRow]) -> Sequence[Stretch]:
-        """Fold the rows that follow `place`, all or nothing.
+        """Fold the rows that follow `place`; those before one that cannot be folded are stored.
 
         Raises:
             LogTampered: the rows do not link to what was verified before.
@@ -65,8 +66,18 @@ class Projector:
         """
         if not rows:
             return ()
-        moved = self.heads.follow(self.place.position, rows)
-        readings = [read(row) for row in rows]
+        try:
+            moved = self.heads.follow(self.place.position, rows)
+            readings = [read(row) for row in rows]
+        except (LogTampered, NewerEvent, UnreadableEvent) as error:
+            await self.project([row for row in rows if row.position < error.position])
+            raise
+        return await self._store(readings, moved)
+
+    async def _store(
+        self, readings: Sequence[Reading], moved: Mapping[str, TenantRow]
+    ) -> Sequence[Stretch]:
+        rows = [reading.row for reading in readings]
         place = Place(rows[-1].position, rows[-1].hash, PROJECTOR)
         try:
             books = await self._open(readings)

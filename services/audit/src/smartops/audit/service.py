@@ -224,8 +224,10 @@ class AuditService:
             rows = await read_after(conn, projector.place, options.batch)
             self.counters.polls += 1
             if rows:
-                self._announcer.tell(await projector.project(rows))
-                self._count(projector.place.position, len(rows))
+                try:
+                    self._announcer.tell(await projector.project(rows))
+                finally:
+                    self._count(projector.place.position)
                 pause = options.crowded_pause if len(rows) > options.crowd else options.busy_pause
             if rows or self._trouble is not None:
                 self._trouble = None
@@ -238,10 +240,10 @@ class AuditService:
                 await self._pause(pause)
                 pause = min(2 * pause, max(pause, options.idle_pause))
 
-    def _count(self, position: int, events: int) -> None:
-        self.counters.position = position
-        self.counters.events += events
+    def _count(self, position: int) -> None:
+        self.counters.events += position - self.counters.position
         self.counters.batches += 1
+        self.counters.position = position
 
     async def _become(self, part: Part) -> None:
         self.part = part

@@ -24,8 +24,8 @@ async def verify_all(
     """Check every event from position 1; one report per tenant, problems included, never raised.
 
     Found are: edited, removed, added and swapped events; gaps in the positions; columns that
-    disagree with the hashed bytes; heads that are not the last event; plans and assessments whose
-    bytes are gone or damaged; an end cut off behind an anchor; a log written anew before an anchor;
+    disagree with the hashed bytes; heads that are not the last event; plans, assessments and evidence
+    whose bytes are gone or damaged; an end cut off behind an anchor; a log written anew before an anchor;
     anchor lines changed or missing.
 
     Args:
@@ -61,5 +61,5 @@ async def verify_all(
         walk.bad(walk.position, f"blob {digest} has other bytes than its digest says")
     named = [blob for walk in walks.values() for blob in walk.blobs]
     for name, digest in await evidence.missing_blobs(named):
-        walks[name].bad(walks[name].position, f"blob {digest} of a plan is gone")
+        walks[name].bad(walks[name].position, f"blob {digest}, named by an event, is gone")
     return [walks[name].report() for name in sorted(walks)]

@@ -10,7 +10,7 @@ from smartops.audit.anchors import Anchor, read_anchors
 from smartops.audit.errors import AnchorsDamaged, LogTampered, NewerEvent, UnreadableEvent
 from smartops.audit.reading import read
 from smartops.contracts.canonical import raw_digest
-from smartops.contracts.events import TaskPlanned, TaskPlanValidated
+from smartops.contracts.events import TaskEvidenceAttached, TaskPlanned, TaskPlanValidated
 from smartops.eventstore.chain import GENESIS, chain_hash
 from smartops.eventstore.rows import StoredRow
 
@@ -50,7 +50,7 @@ class Walk:
     newer: int = 0
     problems: list[str] = field(default_factory=list)
     blobs: list[tuple[str, bytes]] = field(default_factory=list)
-    """Named by plans: approvals would mean nothing without them."""
+    """Plans, assessments, evidence: approvals would mean nothing without their bytes."""
 
     def bad(self, position: int, problem: str) -> None:
         """Note a problem."""
@@ -101,6 +101,8 @@ class Walk:
                 self.blobs.append((row.tenant, raw_digest(event.document)))
             elif isinstance(event, TaskPlanValidated):
                 self.blobs.append((row.tenant, raw_digest(event.assessment_hash)))
+            elif isinstance(event, TaskEvidenceAttached):
+                self.blobs += [(row.tenant, raw_digest(found.digest)) for found in event.evidence]
 
 
 class WantedAnchors:
