@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 from smartops.audit.anchors import read_anchors
+from smartops.audit.options import AuditOptions
 from smartops.audit.rebuild import check
-from smartops.audit.service import AuditOptions, AuditService, Part
+from smartops.audit.service import AuditService
+from smartops.audit.standing import Part
 from smartops.bus.relay import Outgoing
 from smartops.contracts.envelope import read_data
 from smartops.contracts.events import AuditAppended

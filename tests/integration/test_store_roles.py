@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import itertools
 from pathlib import Path
 from uuid import uuid4
 
@@ -48,18 +48,21 @@ CHANGES = (
 )
 
 
+def documented_table(first_heading: str) -> list[list[str]]:
+    """A table of the README, heading first."""
+    lines = README.read_text().splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith(f"| {first_heading} |"))
+    table = itertools.takewhile(lambda line: line.startswith("|"), lines[start:])
+    return [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in table]
+
+
 def documented() -> dict[str, dict[str, set[str]]]:
     """The matrix of the README: privileges by object and role."""
-    lines = [line for line in README.read_text().splitlines() if line.startswith("|")]
-    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    start = next(n for n, row in enumerate(table) if row[0] == "object")
-    roles = [re.sub(r"[`*]", "", name) for name in table[start][1:]]
+    heading, _, *rows = documented_table("object")
     matrix: dict[str, dict[str, set[str]]] = {}
-    for row in table[start + 2 :]:
-        if len(row) != len(table[start]):
-            break  # The next table.
-        cells = [set(cell.replace("-", "").split(", ")) - {""} for cell in row[1:]]
-        matrix[row[0].strip("`")] = dict(zip(roles, cells, strict=True))
+    for name, *cells in rows:
+        privileges = [set(cell.replace("-", "").split(", ")) - {""} for cell in cells]
+        matrix[name] = dict(zip(heading[1:], privileges, strict=True))
     return matrix
 
 
@@ -104,6 +107,26 @@ async def test_the_privileges_are_those_of_the_documented_matrix(
 
 def _column(role: str) -> str:
     return "services" if role in SERVICE_ROLES else role
+
+
+async def test_the_categories_are_those_of_the_documented_table(
+    log_database: LogDatabase,
+) -> None:
+    _, _, *rows = documented_table("role")
+    async with log_database.connection() as conn:
+        writers = await conn.fetch("select role, category from smartops_log.writers")
+    assert {tuple(row) for row in writers} == {
+        (role, category) for role, categories in rows for category in categories.split(", ")
+    }
+
+
+async def test_the_production_settings_are_known_to_the_server(log_database: LogDatabase) -> None:
+    lines = (README.parent / "postgresql.conf").read_text().splitlines()
+    names = {line.split("=")[0].strip() for line in lines if "=" in line and line[0] != "#"}
+    assert len(names) >= 20
+    async with log_database.connection() as conn:
+        known = await conn.fetch("select name from pg_settings where name = any($1)", names)
+    assert {row["name"] for row in known} == names
 
 
 async def test_functions_run_as_the_owner_with_a_fixed_search_path(

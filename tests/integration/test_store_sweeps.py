@@ -14,6 +14,7 @@ from smartops.eventstore import (
     EventStore,
     Handler,
     InvalidUnit,
+    SettledRow,
     StoredRow,
     Sweeper,
     Trigger,
@@ -169,6 +170,18 @@ async def test_parked_triggers_are_listed_settled_and_freed_again(
     freed = await policy.unpark("policy.command", command)
     assert freed is not None
     assert freed.payload == b"the command"
+
+
+async def test_how_a_trigger_ended_is_told_to_its_own_role(
+    store: EventStore, policy: EventStore
+) -> None:
+    refused = Trigger("policy.command", uuid4(), "refused", "not yours")
+    await policy.append(Unit([refused]))
+    assert await policy.settled("policy.command", refused.cause) == SettledRow(
+        "refused", "not yours"
+    )
+    assert await policy.settled("policy.command", uuid4()) is None
+    assert await store.settled("policy.command", refused.cause) is None
 
 
 async def test_unparking_during_a_sweep_is_not_overrun_by_the_mark(

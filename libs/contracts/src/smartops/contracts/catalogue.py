@@ -83,6 +83,8 @@ class HandlerSpec:
     """For tool calls: only those of this requester."""
     concurrency: int = 64
     """Messages in work at once."""
+    hot: bool = False
+    """Met several times per task: taken straight from the pull loop, past the framework."""
     topics: tuple[str, ...] = field(init=False, default=())
 
     def __post_init__(self) -> None:
@@ -199,14 +201,16 @@ HANDLERS: tuple[HandlerSpec, ...] = (
     HandlerSpec("policy.decisions", POLICY, commands=(c.ApprovalDecide,)),
     HandlerSpec("policy.controls", POLICY, commands=(c.TaskCancel, c.GrantRevoke, c.RunHalt)),
     HandlerSpec("runner.grants", RUNNER, events=(e.TaskApprovalGranted,)),
-    HandlerSpec("runner.calls", RUNNER, events=_OUTCOMES, party=RUNNER),
+    HandlerSpec("runner.calls", RUNNER, events=_OUTCOMES, party=RUNNER, hot=True),
     HandlerSpec(
         "runner.gate",
         RUNNER,
         events=(e.TaskGrantRevoked, e.TaskCancelRequested, e.TaskHalted),
     ),
     HandlerSpec("runner.controls", RUNNER, commands=(c.RunPause, c.RunResume)),
-    HandlerSpec("tool_gateway.calls", GATEWAY, events=(e.ToolCallRequested,), concurrency=128),
+    HandlerSpec(
+        "tool_gateway.calls", GATEWAY, events=(e.ToolCallRequested,), concurrency=128, hot=True
+    ),
 )
 """Every reaction to a message. Timers and sweeps name the same handlers."""
 

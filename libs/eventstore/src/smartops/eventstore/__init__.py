@@ -28,6 +28,7 @@ from smartops.eventstore.rows import (
     Head,
     OutboxRow,
     ParkedRow,
+    SettledRow,
     StoredRow,
     TimerRow,
 )
@@ -75,6 +76,7 @@ __all__ = [
     "ParkedRow",
     "ReadCondition",
     "RecordConflict",
+    "SettledRow",
     "StoreClosed",
     "StoreError",
     "StoreUnavailable",

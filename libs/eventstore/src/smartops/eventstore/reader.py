@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import asyncpg
 from smartops.eventstore.errors import StoreClosed, StoreUnavailable
 from smartops.eventstore.link import Link
+from smartops.eventstore.pace import Pace, no_haste
 from smartops.eventstore.rows import StoredRow
 
 __all__ = ["COLUMNS", "Reader"]
@@ -62,8 +63,9 @@ class _Blob:
 class Reader:
     """Queues reads and answers them, one round trip in flight at a time."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, pace: Pace = no_haste) -> None:
         self._link = link
+        self._pace = pace
         self._queue: list[_Stream | _Blob] = []
         self._in_flight: Sequence[_Stream | _Blob] = ()
         self._wake = asyncio.Event()
@@ -108,6 +110,7 @@ class Reader:
     async def _run(self) -> None:
         while True:
             while self._queue:
+                await asyncio.sleep(self._pace())
                 wanted, self._queue = self._queue[:MAX_READS], self._queue[MAX_READS:]
                 # Who was cancelled in an outage is not read for.
                 self._in_flight = [read for read in wanted if not read.future.done()]

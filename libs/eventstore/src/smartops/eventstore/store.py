@@ -5,31 +5,22 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Self
-from uuid import UUID
 
 import asyncpg
 from smartops.eventstore.appender import Appender
 from smartops.eventstore.blobs import Blobs
 from smartops.eventstore.clock import DatabaseClock
+from smartops.eventstore.housekeeping import Housekeeping
 from smartops.eventstore.link import Connect, Connection, Link
 from smartops.eventstore.listeners import Listeners
+from smartops.eventstore.log_reads import LogReads
 from smartops.eventstore.outbox import OutboxDone
-from smartops.eventstore.reader import COLUMNS, Reader
+from smartops.eventstore.pace import Pace, no_haste
+from smartops.eventstore.reader import Reader
 from smartops.eventstore.results import AppendResult, Committed
-from smartops.eventstore.rows import (
-    Backlog,
-    DueTimers,
-    HandlerMarks,
-    Head,
-    OutboxRow,
-    ParkedRow,
-    SettledRow,
-    StoredRow,
-    TimerRow,
-)
-from smartops.eventstore.sweeps import LIMIT, OLDER_THAN, Handler
-from smartops.eventstore.timers import DEFAULT_LIMIT
+from smartops.eventstore.rows import OutboxRow, StoredRow
 from smartops.eventstore.units import TimerSet, Unit
+from typing_extensions import override
 
 __all__ = ["DEFAULT_PATIENCE", "EventStore"]
 
@@ -57,25 +48,8 @@ _SETTINGS = {
 }
 """Per session. A backend whose client has vanished must not hold the lock that all appends take."""
 
-_LOG = (
-    f"select {COLUMNS} from smartops_log.events "  # noqa: S608 - made of constants.
-    "where position > $1 order by position limit $2"
-)
-_LOG_BY_TOPIC = (
-    f"select {COLUMNS} from smartops_log.events "  # noqa: S608
-    "where position > $1 and topic = any($3) order by position limit $2"
-)
-_HISTORY = f"select {COLUMNS} from smartops_log.events where task = $1 order by position"  # noqa: S608
-_EVENT = f"select {COLUMNS} from smartops_log.events where event_id = $1"  # noqa: S608
-_HEADS = "select tenant, position, count, hash from smartops_log.heads"
-_HEAD = (
-    "select tenant, position, ordinal, hash from smartops_log.events "
-    "where tenant = $1 order by ordinal desc limit 1"
-)
-_UNHANDLED = f"select {COLUMNS} from smartops_log.unhandled($1, $2, $3, $4, $5)"  # noqa: S608
 
-
-class EventStore:
+class EventStore(LogReads, Housekeeping):
     """Appends, reads and housekeeping of one role, over three dedicated connections.
 
     The connections come back by themselves. During an outage calls wait; nothing is lost and
@@ -95,10 +69,16 @@ class EventStore:
         self._committed: Listeners[Sequence[OutboxRow]] = Listeners()
         self._timer_set: Listeners[datetime] = Listeners()
         self._unsure: Listeners[None] = Listeners()
+        self.pace: Pace = no_haste
+        """How long statements gather company; whoever knows the load may set it."""
         self._appender = Appender(
-            self._append_link, self._clock, self._stored, lambda: self._unsure.tell(None)
+            self._append_link,
+            self._clock,
+            self._stored,
+            lambda: self._unsure.tell(None),
+            lambda: self.pace(),
         )
-        self._reader = Reader(self._read_link)
+        self._reader = Reader(self._read_link, lambda: self.pace())
         self._blobs = Blobs(self._reader.blob)
         self._outbox_done = OutboxDone(self._delete_outbox_rows)
 
@@ -252,134 +232,11 @@ class EventStore:
         """
         return await self._blobs.get(tenant, digest)
 
-    async def read_log(
-        self, after_position: int, limit: int = 1000, topics: Sequence[str] | None = None
-    ) -> list[StoredRow]:
-        """The log above a position, in order; of all tenants. Nothing can appear below later."""
-        if topics is None:
-            return await self._rows(_LOG, after_position, limit)
-        return await self._rows(_LOG_BY_TOPIC, after_position, limit, list(topics))
-
-    async def history(self, task: UUID) -> list[StoredRow]:
-        """All events of a task, in order of position."""
-        return await self._rows(_HISTORY, task)
-
-    async def event(self, event_id: UUID) -> StoredRow | None:
-        """One event."""
-        rows = await self._rows(_EVENT, event_id)
-        return rows[0] if rows else None
-
-    async def head(self, tenant: str) -> Head | None:
-        """The end of the tenant's chain; None before its first event."""
-        rows = await self._housekeep(_HEAD, tenant)
-        return Head(*rows[0]) if rows else None
-
-    async def heads(self) -> list[Head]:
-        """The ends of all chains, by tenant."""
-        return [Head(*row) for row in await self._housekeep(_HEADS)]
-
     # --- Outbox ----------------------------------------------------------------------------------
 
     def outbox_done(self, positions: Iterable[int]) -> None:
         """These events are published: their rows are deleted in the background, in batches."""
         self._outbox_done.add(positions)
-
-    async def outbox_pending(
-        self, older_than: timedelta = OLDER_THAN, limit: int = 500
-    ) -> list[OutboxRow]:
-        """Own events that are not known to be published, oldest first.
-
-        Args:
-            older_than: Age by the database's clock; younger ones are probably under way.
-            limit: At most so many.
-        """
-        rows = await self._housekeep(
-            "select * from smartops_log.outbox_pending($1, $2)", older_than, limit
-        )
-        return [OutboxRow._make(row) for row in rows]
-
-    async def outbox_backlog(self) -> Backlog:
-        """How many own events are not known to be published, and since when."""
-        [row] = await self._housekeep("select * from smartops_log.outbox_backlog()")
-        return Backlog(*row)
-
-    # --- Timers, handlers, inbox -----------------------------------------------------------------
-
-    async def due_timers(self, limit: int = DEFAULT_LIMIT) -> DueTimers:
-        """Own timers that are due by the database's clock, and when the next one will be."""
-        rows = await self._housekeep("select * from smartops_log.due_timers($1)", limit)
-        timers = [_timer(*row) for row in rows]
-        coming = [timer for timer in timers if timer.late < timedelta(0)]
-        return DueTimers(
-            [timer for timer in timers if timer.late >= timedelta(0)],
-            -coming[0].late if coming else None,
-        )
-
-    async def register_handlers(self, handlers: Sequence[Handler]) -> Sequence[HandlerMarks]:
-        """Make handlers known; known ones keep their marks.
-
-        A new one begins at the end of the log, unless its `from_position` says otherwise.
-        """
-        rows = await self._housekeep(
-            "select * from smartops_log.register_handlers($1, $2)",
-            [handler.name for handler in handlers],
-            [handler.from_position for handler in handlers],
-        )
-        return [HandlerMarks(*row) for row in rows]
-
-    async def unhandled(
-        self, handler: Handler, older_than: timedelta = OLDER_THAN, limit: int = LIMIT
-    ) -> list[StoredRow]:
-        """Events of the handler's topics without an inbox row, oldest first.
-
-        Raises the handler's low-water mark on the way.
-
-        Raises:
-            InvalidUnit: The handler is not registered.
-        """
-        parties = None if handler.parties is None else list(handler.parties)
-        rows = await self._housekeep(
-            _UNHANDLED, handler.name, list(handler.topics), parties, older_than, limit
-        )
-        return [StoredRow._make(row) for row in rows]
-
-    async def park(
-        self, handler: str, cause: UUID, reason: str, payload: bytes | None = None
-    ) -> bool:
-        """Set a trigger aside, durably, until `unpark`.
-
-        Args:
-            handler: The handler's name.
-            cause: As in `Trigger.cause`.
-            reason: For people.
-            payload: What was to be handled, where the log does not hold it (a command).
-
-        Returns:
-            False if the trigger was settled already.
-        """
-        [[is_new]] = await self._housekeep(
-            "select smartops_log.park($1, $2, $3, $4)", handler, cause, reason, payload
-        )
-        return bool(is_new)
-
-    async def settled(self, handler: str, cause: UUID) -> SettledRow | None:
-        """How a trigger of this role ended; None if it has not."""
-        rows = await self._housekeep("select * from smartops_log.settled($1, $2)", handler, cause)
-        return SettledRow(*rows[0]) if rows else None
-
-    async def parked(self, limit: int = 100) -> list[ParkedRow]:
-        """Own parked triggers, oldest first."""
-        rows = await self._housekeep("select * from smartops_log.parked($1)", limit)
-        return [ParkedRow(*row) for row in rows]
-
-    async def unpark(self, handler: str, cause: UUID) -> ParkedRow | None:
-        """Give a parked trigger another chance: the next sweep finds it, if it is an event.
-
-        Returns:
-            What was parked, so that a command can be handled again; None if nothing was.
-        """
-        rows = await self._housekeep("select * from smartops_log.unpark($1, $2)", handler, cause)
-        return ParkedRow(*rows[0]) if rows else None
 
     # --- Inside ----------------------------------------------------------------------------------
 
@@ -390,7 +247,7 @@ class EventStore:
             self._housekeeping_link.open(patience),
         )
         sent = time.monotonic()
-        [[now]] = await self._housekeep("select clock_timestamp()")
+        [[now]] = await self._call("select clock_timestamp()")
         self._clock.observe(now, sent, time.monotonic())
         self._appender.start()
         self._reader.start()
@@ -416,27 +273,9 @@ class EventStore:
         if published:
             self._committed.tell(published)
 
-    async def _rows(self, sql: str, *arguments: Any) -> list[StoredRow]:
-        rows = await self._housekeep(sql, *arguments)
-        return [StoredRow._make(row) for row in rows]
-
-    async def _housekeep(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
+    @override
+    async def _call(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
         return await self._housekeeping_link.repeat(sql, *arguments, timeout=TIMEOUT)
 
     async def _delete_outbox_rows(self, positions: list[int]) -> object:
-        return await self._housekeep("select smartops_log.outbox_done($1)", positions)
-
-
-def _timer(
-    timer_id: UUID,
-    handler: str,
-    stream: str,
-    name: str,
-    due_at: datetime,
-    cause: UUID | None,
-    payload: bytes | None,
-    late: float,
-) -> TimerRow:
-    return TimerRow(
-        timer_id, handler, stream, name, due_at, cause, payload, timedelta(seconds=late)
-    )
+        return await self._call("select smartops_log.outbox_done($1)", positions)

@@ -45,7 +45,7 @@ def _settle_memory() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(200_000, 50, 100)
 
 
 async def _run(name: str, settings: ServiceSettings, wire: Wire) -> None:

@@ -16,12 +16,15 @@ from uuid import UUID
 
 from faststream.nats.message import NatsMessage
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from smartops.bus.broker import BusBroker
 from smartops.bus.connection import connect
 from smartops.bus.dead_letter import DeadLetter, DeadLetters
 from smartops.bus.delivery import Delivery
 from smartops.bus.errors import Outage
+from smartops.bus.listener import listener
 from smartops.bus.middleware import ErrorMapping, Outcome
+from smartops.bus.pull import StandingPull
 from smartops.bus.pull_options import PullOptions
 from smartops.bus.subscriber import bus_subscriber
 from smartops.bus.topology import COMMANDS_STREAM, EVENTS_STREAM
@@ -32,6 +35,7 @@ from smartops.contracts.errors import ContractError
 from smartops.contracts.subjects import Subjects
 from smartops.contracts.wire import EventData
 from smartops.eventstore.errors import StoreUnavailable
+from smartops.eventstore.pace import GATHER
 from smartops.eventstore.rows import StoredRow, TimerRow
 from smartops.eventstore.store import EventStore
 from smartops.eventstore.sweeps import Handler, Sweeper
@@ -58,6 +62,9 @@ S = TypeVar("S")
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 
 _log = logging.getLogger(__name__)
+
+_CROWD = 6
+"""Handlers at work from which on round trips are shared; a task alone has up to three."""
 
 _PLANNING = frozenset({"planner", "policy"})
 """Services whose work belongs to the phase `plan` of a task; the others act."""
@@ -91,6 +98,8 @@ class Service:
         self._timers: dict[str, Callable[[TimerRow], Awaitable[None]]] = {}
         self._meters: dict[str, HandlerMeter] = {}
         self._events: dict[str, Callable[[Cue], Awaitable[None]]] = {}
+        self._hot: dict[str, Callable[[Msg], Awaitable[None]]] = {}
+        self._pulls: list[StandingPull] = []
         self._broker = BusBroker(self._connect, grace=settings.shutdown_grace, apply_types=False)
         self._nc: Client | None = None
         self._publisher = Publisher(store, settings)
@@ -123,13 +132,20 @@ class Service:
 
             self._events[name] = react
 
-            async def decode(message: NatsMessage) -> Cue:
-                raw = message.raw_message
-                if isinstance(raw, list):
-                    raise TypeError("our loop hands over one message at a time")
-                return cue_of_message(name, self.subjects, raw.subject, read_hint(raw.data))
+            def read(message: Msg) -> Cue:
+                hint = read_hint(message.data)
+                return cue_of_message(name, self.subjects, message.subject, hint)
 
-            self._subscribe(EVENTS_STREAM, spec, decode)(react)
+            async def decode(message: NatsMessage) -> Cue:
+                return read(_one(message))
+
+            async def react_to(message: Msg) -> None:
+                await react(read(message))
+
+            if spec.hot:
+                self._hot[name] = react_to
+            else:
+                self._subscribe(EVENTS_STREAM, spec, decode)(react)
             return function
 
         return register
@@ -143,9 +159,7 @@ class Service:
 
         def register(function: F) -> F:
             async def decode(message: NatsMessage) -> Order[Any] | None:
-                raw = message.raw_message
-                if isinstance(raw, list):
-                    raise TypeError("our loop hands over one message at a time")
+                raw = _one(message)
                 parent = raw.headers.get(TRACEPARENT) if raw.headers else None
                 return await self.orders.read(name, raw.subject, raw.data, parent)
 
@@ -187,12 +201,14 @@ class Service:
         """What this process needs in order to work, for readiness."""
         return [
             Probe("database", lambda: self.store.trouble),
-            Probe("bus", lambda: self._broker.trouble),
+            Probe("bus", self._bus_trouble),
         ]
 
     async def start(self) -> None:
         """Come up; returns once messages are being handled."""
         await self._broker.start()
+        await self._listen()
+        self.store.pace = self._pace
         handlers = [
             Handler(name, spec.topics, (spec.party,) if spec.party is not None else None)
             for name in self._events
@@ -208,6 +224,7 @@ class Service:
         await self._wheel.stop()
         if self._sweeper is not None:
             await self._sweeper.stop()
+        await asyncio.gather(*(pull.stop(self.settings.shutdown_grace) for pull in self._pulls))
         if self._nc is not None:
             for subscriber in self._broker.durables:
                 await subscriber.stop()
@@ -241,6 +258,35 @@ class Service:
             decoder=decode,
             title=spec.name,
         )
+
+    async def _listen(self) -> None:
+        """Pull what is hot without the framework's pipeline, by the same loop and decisions."""
+        for name, react_to in self._hot.items():
+            spec = handler(name)
+            pull = listener(
+                self.nats,
+                stream=EVENTS_STREAM,
+                durable=spec.durable,
+                call=react_to,
+                mapping=self._mapping,
+                options=PullOptions(concurrency=spec.concurrency),
+                inbox_prefix=inbox_prefix(self.name),
+            )
+            self._pulls.append(pull)
+            await pull.start()
+
+    def _bus_trouble(self) -> str | None:
+        found = [pull.trouble for pull in self._pulls if pull.trouble is not None]
+        if self._broker.trouble is not None:
+            found.append(self._broker.trouble)
+        return "; ".join(found) or None
+
+    def _pace(self) -> float:
+        """Let statements gather company once a crowd is at work; a lone task waits for nobody."""
+        running = sum(pull.running for pull in self._pulls) + sum(
+            durable.pull.running for durable in self._broker.durables if durable.pull is not None
+        )
+        return GATHER if running > _CROWD else 0.0
 
     async def _connect(self) -> Client:
         self._nc = await connect(
@@ -304,6 +350,14 @@ class Service:
         if meter is None:
             meter = self._meters[durable] = self.telemetry.metrics.handler(durable)
         meter.done(outcome.value, seconds)
+
+
+def _one(message: NatsMessage) -> Msg:
+    """The raw message; our loop hands them over one at a time."""
+    raw = message.raw_message
+    if isinstance(raw, list):
+        raise TypeError("a batch where one message was expected")
+    return raw
 
 
 class _DeadLettersLater(DeadLetters):

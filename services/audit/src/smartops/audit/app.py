@@ -8,8 +8,9 @@ import logging
 import signal
 
 from smartops.audit.adapters.bus import Bus
-from smartops.audit.service import AuditService, Part
+from smartops.audit.service import AuditService
 from smartops.audit.settings import AuditSettings
+from smartops.audit.standing import Part
 from smartops.contracts.catalogue import AUDIT
 from smartops.contracts.subjects import Subjects
 from smartops.telemetry.bundle import Telemetry

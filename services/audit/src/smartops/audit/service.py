@@ -6,9 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
@@ -19,12 +17,14 @@ from smartops.audit.adapters.log import last_position, read_after
 from smartops.audit.adapters.tables import Connection, Tables
 from smartops.audit.anchoring import Anchoring
 from smartops.audit.errors import AuditError, NewerReadModels
+from smartops.audit.options import AuditOptions
 from smartops.audit.projector import Projector
 from smartops.audit.read_models import PROJECTOR
 from smartops.audit.rebuild import replace
+from smartops.audit.standing import Counters, Part
 from smartops.contracts.subjects import Subjects
 
-__all__ = ["PROJECTOR_LOCK", "AuditOptions", "AuditService", "Counters", "Part"]
+__all__ = ["PROJECTOR_LOCK", "AuditService"]
 
 _log = logging.getLogger(__name__)
 
@@ -33,52 +33,6 @@ PROJECTOR_LOCK = 5216902748839463217
 connection has lost the lock, and cannot write any more."""
 
 _LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
-
-
-class Part(StrEnum):
-    """What a process does right now."""
-
-    STOPPED = "stopped"
-    CONNECTING = "connecting"
-    STANDBY = "standby"
-    """Another process projects; this one takes over when it ends."""
-    PROJECTING = "projecting"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditOptions:
-    """How audit goes about it. The defaults suit every installation."""
-
-    batch: int = 2_000
-    """Events folded in one transaction, at most."""
-    busy_pause: timedelta = timedelta(milliseconds=50)
-    """After a small batch: how late the read models are while little happens."""
-    crowd: int = 200
-    """Events from which a batch counts as large: then throughput matters more than haste."""
-    crowded_pause: timedelta = timedelta(milliseconds=200)
-    """After a large batch: the rows of a task that changes often are then stored less often."""
-    idle_pause: timedelta = timedelta(milliseconds=250)
-    """Longest pause while nothing comes; reached by doubling."""
-    standby_pause: timedelta = timedelta(seconds=1)
-    """Between two looks whether the projecting process is gone."""
-    retry_pause: timedelta = timedelta(seconds=2)
-    """Before beginning again after trouble."""
-    anchor_interval: timedelta = timedelta(seconds=10)
-    """Between two anchors of a tenant whose head moves."""
-
-
-@dataclass(slots=True)
-class Counters:
-    """What happened since the start. `position` and `lag` tell how things stand."""
-
-    position: int = 0
-    """Verified and projected up to here."""
-    events: int = 0
-    batches: int = 0
-    polls: int = 0
-    lag: int = 0
-    """Events that were in the log, and not projected, when it was last read."""
-    sessions: int = 0
 
 
 class AuditService:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from pydantic import Field
-from smartops.audit.service import AuditOptions
+from smartops.audit.options import AuditOptions
 from smartops.runtime.settings import ServiceSettings
 
 __all__ = ["AuditSettings"]

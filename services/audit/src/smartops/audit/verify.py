@@ -24,9 +24,9 @@ async def verify_all(
     """Check every event from position 1; one report per tenant, problems included, never raised.
 
     Found are: edited, removed, added and swapped events; gaps in the positions; columns that
-    disagree with the hashed bytes; heads that are not the last event; plans, assessments and evidence
-    whose bytes are gone or damaged; an end cut off behind an anchor; a log written anew before an anchor;
-    anchor lines changed or missing.
+    disagree with the hashed bytes; heads that are not the last event; plans, assessments and
+    evidence whose bytes are gone or damaged; an end cut off behind an anchor; a log written anew
+    before an anchor; anchor lines changed or missing.
 
     Args:
         conn: as smartops_audit; or as smartops_reader with `smartops.tenant` set.
