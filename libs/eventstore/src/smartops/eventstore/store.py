@@ -76,9 +76,9 @@ class EventStore(LogReads, Housekeeping):
             self._clock,
             self._stored,
             lambda: self._unsure.tell(None),
-            lambda: self.pace(),
+            self._pace,
         )
-        self._reader = Reader(self._read_link, lambda: self.pace())
+        self._reader = Reader(self._read_link, self._pace)
         self._blobs = Blobs(self._reader.blob)
         self._outbox_done = OutboxDone(self._delete_outbox_rows)
 
@@ -239,6 +239,9 @@ class EventStore(LogReads, Housekeeping):
         self._outbox_done.add(positions)
 
     # --- Inside ----------------------------------------------------------------------------------
+
+    def _pace(self) -> float:
+        return self.pace()
 
     async def _start(self, patience: float) -> None:
         await asyncio.gather(
