@@ -91,7 +91,12 @@ class Housekeeping:
         return [StoredRow._make(row) for row in rows]
 
     async def park(
-        self, handler: str, cause: UUID, reason: str, payload: bytes | None = None
+        self,
+        handler: str,
+        cause: UUID,
+        reason: str,
+        payload: bytes | None = None,
+        tenant: str | None = None,
     ) -> bool:
         """Set a trigger aside, durably, until `unpark`.
 
@@ -100,12 +105,18 @@ class Housekeeping:
             cause: As in `Trigger.cause`.
             reason: For people.
             payload: What was to be handled, where the log does not hold it (a command).
+            tenant: Whose a command was; that of an event is known.
 
         Returns:
             False if the trigger was settled already.
         """
         [[is_new]] = await self._call(
-            "select smartops_log.park($1, $2, $3, $4)", handler, cause, reason, payload
+            "select smartops_log.park($1, $2, $3, $4, $5)",
+            handler,
+            cause,
+            reason,
+            payload,
+            tenant,
         )
         return bool(is_new)
 

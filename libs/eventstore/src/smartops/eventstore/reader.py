@@ -20,6 +20,9 @@ COLUMNS = (
 TIMEOUT = 30.0
 """Seconds until a read without an answer counts as lost, and is sent again."""
 
+TURNS = 4
+"""Turns of the loop before a round trip begins."""
+
 MAX_READS = 512
 """Reads per round trip."""
 
@@ -110,7 +113,7 @@ class Reader:
     async def _run(self) -> None:
         while True:
             while self._queue:
-                await asyncio.sleep(self._pace())
+                await self._gather()
                 wanted, self._queue = self._queue[:MAX_READS], self._queue[MAX_READS:]
                 # Who was cancelled in an outage is not read for.
                 self._in_flight = [read for read in wanted if not read.future.done()]
@@ -121,6 +124,17 @@ class Reader:
                 self._in_flight = ()
             self._wake.clear()
             await self._wake.wait()
+
+    async def _gather(self) -> None:
+        """Let what is asked together travel together.
+
+        Who asks for several streams at once does so through tasks of its own, which take a few
+        turns of the loop to begin; a turn costs microseconds, a round trip half a millisecond.
+        """
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        if pause := self._pace():
+            await asyncio.sleep(pause)
 
     async def _read(self, wanted: Sequence[_Stream | _Blob]) -> None:
         streams = [read for read in wanted if isinstance(read, _Stream)]

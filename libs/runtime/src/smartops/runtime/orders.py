@@ -116,7 +116,7 @@ class Orders:
         except Malformed:
             return
         key = command_key(where.tenant, where.principal, where.name, where.id)
-        await self._store.park(handler, key, reason, raw)
+        await self._store.park(handler, key, reason, raw, where.tenant)
 
     async def _answer(self, cause: Cause, refusal: Refusal) -> None:
         order = cause.order

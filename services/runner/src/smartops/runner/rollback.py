@@ -29,9 +29,7 @@ _QUESTION_MAX = 200
 def to_undo(moves: Moves) -> tuple[UUID, ...]:
     """The changes that stand and can be taken back, last first."""
     undoable = {step.id for step in moves.plan.steps if step.undo is not None}
-    return tuple(
-        call for call in standing(moves) if moves.run.requests[call].question in undoable
-    )
+    return tuple(call for call in standing(moves) if moves.run.requests[call].question in undoable)
 
 
 def standing(moves: Moves) -> tuple[UUID, ...]:

@@ -8,6 +8,7 @@ create table smartops_log.inbox (
     outcome     text        not null,
     reason      text,
     payload     bytea,
+    tenant      text        collate "C",    -- of a parked command; an event's stands in the log
     recorded_at timestamptz not null default clock_timestamp(),
     -- Per role: no service can settle another's triggers, whatever it calls its handlers.
     -- Cause first: it alone tells most rows apart, so comparisons end after 16 bytes.

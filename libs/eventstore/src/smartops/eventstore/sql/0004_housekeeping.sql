@@ -40,13 +40,14 @@ begin atomic
 end;
 
 -- Inbox: set a trigger aside, for ever or until unpark(). False: it was settled already.
-create function smartops_log.park(p_handler text, p_cause uuid, p_reason text, p_payload bytea)
+create function smartops_log.park(p_handler text, p_cause uuid, p_reason text, p_payload bytea,
+                                  p_tenant text)
 returns boolean
 language sql volatile security definer set search_path = pg_catalog, pg_temp
 begin atomic
     with parked as (
-        insert into smartops_log.inbox (role, handler, cause, outcome, reason, payload)
-        values (session_user::text, p_handler, p_cause, 'parked', p_reason, p_payload)
+        insert into smartops_log.inbox (role, handler, cause, outcome, reason, payload, tenant)
+        values (session_user::text, p_handler, p_cause, 'parked', p_reason, p_payload, p_tenant)
             on conflict do nothing
         returning 1)
     select exists (select from parked);

@@ -71,8 +71,19 @@ select t.tenant, t.first_seen, t.events, h.position as head_position, h.hash as 
         where e.tenant = t.tenant order by e.ordinal desc limit 1) h on true
  where t.tenant = (select smartops.current_tenant());
 
+-- What no service could digest. Never its payload: a reason is told, not what was said.
+create view smartops.v_parked with (security_barrier) as
+select p.tenant, p.service, p.handler, p.cause, p.reason, p.recorded_at
+  from (select coalesce(e.tenant, i.tenant) as tenant,
+               substr(i.role, length('smartops_') + 1) as service,
+               i.handler, i.cause, i.reason, i.recorded_at
+          from smartops_log.inbox i
+          left join smartops_log.events e on e.event_id = i.cause
+         where i.outcome = 'parked') p
+ where p.tenant = (select smartops.current_tenant());
+
 grant select on smartops.actors, smartops.tasks, smartops.approvals, smartops.runs, smartops.phases,
     smartops.tool_calls to smartops_reader;
 grant select on smartops.v_tenants, smartops.v_actors, smartops.v_tasks, smartops.v_plans,
     smartops.v_approvals, smartops.v_runs, smartops.v_phases, smartops.v_tool_calls,
-    smartops.v_events to smartops_reader, smartops_audit;
+    smartops.v_events, smartops.v_parked to smartops_reader, smartops_audit;
