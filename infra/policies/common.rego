@@ -10,6 +10,13 @@ default production := true
 
 production := false if input.environment in data.limits.non_production_environments
 
+# Whether every field that `shape` names is there and of its type.
+shaped(document, shape) if {
+	every field, kind in shape {
+		type_name(document[field]) == kind
+	}
+}
+
 # Fields of `document` that are missing or not of the type that `shape` names.
 misshapen(document, shape) := {field |
 	some field, kind in shape

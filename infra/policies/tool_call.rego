@@ -31,12 +31,15 @@ grant_shape := {
 	"valid": "boolean", "environment": "string", "expires_at_ms": "number", "automatic": "boolean",
 }
 
+# The fields are named only when something is amiss: naming costs more than looking.
 malformed contains common.shape_denial("tool_call.malformed", "", field) if {
+	not common.shaped(input, call_shape)
 	some field in common.misshapen(input, call_shape)
 }
 
 malformed contains common.shape_denial("tool_call.malformed", "/grant", field) if {
 	not is_null(input.grant)
+	not common.shaped(object.get(input, "grant", {}), grant_shape)
 	some field in common.misshapen(object.get(input, "grant", {}), grant_shape)
 }
 

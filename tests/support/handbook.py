@@ -64,10 +64,10 @@ def prose(page: Path) -> str:
     return _FENCE.sub("", page.read_text("utf-8"))
 
 
-def shown(page: Path, program: str) -> Iterator[Shown]:
-    """The calls of a program in shell blocks and in inline code."""
+def shown(page: Path, program: str, *, inline: bool = True) -> Iterator[Shown]:
+    """The calls of a program in shell blocks, then those in inline code."""
     lines = [line for block in blocks(page, "sh") for line in block.text.splitlines()]
-    for line in [*lines, *_INLINE.findall(prose(page))]:
+    for line in [*lines, *(_INLINE.findall(prose(page)) if inline else ())]:
         for match in re.finditer(rf"(?:^|\$\(|\| |; )(?:\.venv/bin/)?({program} .*)", line):
             words = _words(match[1])
             if words is not None:

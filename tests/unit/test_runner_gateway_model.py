@@ -1,600 +1,106 @@
-"""Runner, gateway and gate against a world that loses answers, in any order of events.
-
-Hypothesis plays the network, the tools, the clock and the people; the deciders are the real ones.
-The world counts what really happened to it, so that what is claimed can be held against it.
-"""
+"""Runner, gateway and gate together, in any order of events: what is claimed is what happened."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+import random
 from typing import Any
-from uuid import UUID, uuid5
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from smartops.contracts.canonical import digest
-from smartops.contracts.commands import GrantRevoke, RunHalt, TaskCancel
-from smartops.contracts.envelope import EventMeta, encode, read_data
-from smartops.contracts.events import (
-    CallFacts,
-    Decided,
-    TaskCancelled,
-    TaskCompleted,
-    TaskEscalated,
-    TaskPlanValidated,
-    TaskRolledBack,
-    ToolCallCompleted,
-    ToolCallDispatched,
-    ToolCallFailed,
-    ToolCallRequested,
-)
-from smartops.contracts.folds import (
-    CallView,
-    GateView,
-    RunView,
-    evolve_call,
-    evolve_gate,
-    evolve_run,
-)
-from smartops.contracts.ids import tool_key
-from smartops.contracts.plan import Plan
-from smartops.contracts.wire import Category, EventData, Idempotence, Purpose
-from smartops.policy import domain as gates
-from smartops.policy.state import Gate
-from smartops.policy.state import evolve as evolve_policy
-from smartops.runner import domain as runs
-from smartops.runner.state import Run
-from smartops.runner.state import evolve as evolve_state
-from smartops.runtime.decision import CancelTimer, Decision, SetTimer
-from smartops.tool_gateway import domain as calls
-from smartops.tool_gateway.calls import _bind_undo
-from smartops.tool_gateway.checks import Denial, check_read, check_step, check_undo
-from smartops.tool_gateway.ports import Answer, NotApplied, Unknown
-from smartops.tool_gateway.state import Call
-from smartops.tool_gateway.state import evolve as evolve_own
-from support.plans import CHECKS, TASK, phase, plan, step, tool
-from support.running import GRANTED_AT, grant_for
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from support.line_model import Choose, LineModel, draw_plan
 
-TOOLS = {
-    made.name: made
-    for made in (
-        tool("patch", undo="unpatch"),
-        tool("unpatch", undo="patch"),
-        tool("flip", idempotence=Idempotence.OPAQUE, undo="unflip"),
-        tool("unflip", idempotence=Idempotence.OPAQUE, undo="flip"),
-        tool("restart", category=Category.IRREVERSIBLE, idempotence=Idempotence.OPAQUE),
-        tool("look", category=Category.READ),
-    )
-}
-PROBES = {
-    name: tool(name, category=Category.READ) for name in ("probe_http", "query_error_rate")
-}
-WAYS = ("patch", "flip", "restart", "look")
-GATEWAY = UUID("55555555-5555-4555-8555-555555555555")
-_NAMES = UUID("66666666-6666-5666-8666-666666666666")
+LIVES = 60
+"""Random lives per seed: a few milliseconds each."""
 
 
-@st.composite
-def plans(draw: st.DrawFn) -> Plan:
-    """One to three phases of one to three steps, each on a target of its own."""
-    phases = []
-    target = 0
-    for number in range(draw(st.integers(1, 3))):
-        members = []
-        for way in draw(st.lists(st.sampled_from(WAYS), min_size=1, max_size=3)):
-            target += 1
-            members.append(step(f"t{target}", TOOLS[way], phase=f"p{number}"))
-        phases.append(
-            phase(
-                *members,
-                name=f"p{number}",
-                sequential=draw(st.booleans()),
-                parallelism=draw(st.integers(1, 3)),
-                checks=CHECKS if draw(st.booleans()) else (),
-                wait_ms=draw(st.sampled_from([0, 1000])),
-            )
-        )
-    return plan(*phases)
+def _by(data: st.DataObject) -> Choose:
+    return lambda some: data.draw(st.sampled_from(some))
 
 
 class Line(RuleBasedStateMachine):
-    """One task from its grant to its end."""
+    """Hypothesis plays network, tools, clock and people, and shrinks what it finds."""
 
-    @initialize(made=plans())
-    def granted(self, made: Plan) -> None:
-        self.plan = made
-        self.grant = grant_for(made)
-        self.now = GRANTED_AT
-        validated = TaskPlanValidated(
-            number=1,
-            plan_hash=self.grant.plan_hash,
-            document=self.grant.document,
-            assessment_hash=self.grant.assessment_hash,
-            rules=("by itself",),
-            bundle=self.grant.bundle,
-            engine="none",
-            requires_approval=False,
-        )
-        self.gate_events: list[EventData] = [validated, self.grant]
-        self.run_events: list[EventData] = []
-        self.call_events: dict[UUID, list[EventData]] = {}
-        # Messages that may be delivered; grants and the gate's words once, others any time.
-        self.cues = [self._start]
-        self.timers: set[tuple[UUID | None, str]] = set()
-        self.spent: set[tuple[UUID | None, str]] = set()
-        self.flying: list[ToolCallDispatched] = []
-        self.waited_for: set[UUID] = set()
-        # The world.
-        self.standing: dict[str, bool] = {}
-        self.effects: Counter[tuple[str, Purpose]] = Counter()
-        self.keys: dict[tuple[str, Purpose], set[UUID]] = {}
-        self.answered: dict[UUID, bool] = {}
-
-    # ---- folds -----------------------------------------------------------------------------
-
-    @property
-    def run(self) -> Run:
-        return _fold(Run(), evolve_state, self.run_events)
-
-    @property
-    def run_view(self) -> RunView:
-        return _fold(RunView(), evolve_run, self.run_events)
-
-    @property
-    def gate(self) -> GateView:
-        return _fold(GateView(), evolve_gate, self.gate_events)
-
-    def call(self, ident: UUID) -> Call:
-        return _fold(Call(), evolve_own, self.call_events.get(ident, []))
-
-    def view(self, ident: UUID) -> CallView:
-        return _fold(CallView(), evolve_call, self.call_events.get(ident, []))
-
-    @property
-    def requests(self) -> dict[UUID, ToolCallRequested]:
-        return {e.call: e for e in self.run_events if isinstance(e, ToolCallRequested)}
-
-    # ---- the runner ------------------------------------------------------------------------
-
-    def _start(self) -> None:
-        self._to_run(lambda run: runs.start(run, self.grant, TASK, self.gate, self.plan))
-
-    def _heed(self) -> None:
-        self._to_run(lambda run: runs.heed_gate(run, self.plan, TASK, self.gate), repeat=False)
-
-    def _note(self, ident: UUID) -> None:
-        view = self.view(ident)
-        self._to_run(lambda run: runs.note_outcome(run, self.plan, view))
-
-    def _to_run(self, decide: Callable[[Run], Decision], *, repeat: bool = True) -> Decision:
-        decision = decide(self.run)
-        self.run_events += decision.events
-        self._set(None, decision)
-        if repeat:
-            again = decide(self.run)
-            assert not again.events, f"a repeat says {again.events}"
-        for event in decision.events:
-            match event:
-                case TaskCompleted():
-                    self._check_completed()
-                case TaskRolledBack():
-                    assert not any(self.standing.values()), "called rolled back, but it stands"
-                case TaskCancelled():
-                    self._check_cancelled(event)
-                case TaskEscalated():
-                    self._check_escalated(event)
-        return decision
-
-    # ---- the gateway -----------------------------------------------------------------------
-
-    def _handle(self, request: ToolCallRequested, sample: str) -> None:
-        ident = request.call
-        known = {**TOOLS, **PROBES}.get(request.tool)
-        match request.purpose:
-            case Purpose.DO:
-                found = check_step(
-                    request, known, self.run_view, self.gate, self.plan, self.now
-                )
-            case Purpose.UNDO:
-                done = self.view(request.undoes or ident)
-                found = check_undo(request, self.run_view, self.gate, done)
-            case _:
-                found = check_read(request, known)
-        if isinstance(found, Denial) or known is None:
-            denial = found if isinstance(found, Denial) else Denial("x", "x", "no such tool")
-            self._to_call(
-                ident, lambda c: calls.deny(c, request, _NAMES, "runner", "acme/run-1", denial)
-            )
-            return
-        facts = _facts(request, found.arguments)
-        if known.category is Category.READ:
-            answer = _sample(request, sample)
-            self._to_call(ident, lambda c: calls.record_read(c, ident, facts, answer, 1.0))
-            return
-        before = {"version": "old"}
-        undo = _bind_undo(found.step, before)
-        assert not isinstance(undo, Denial)
-        new = calls.Dispatch(
-            facts=facts,
-            idempotence=known.idempotence,
-            key=tool_key(request.run or TASK, request.question, request.purpose),
-            incarnation=GATEWAY,
-            timeout=timedelta(seconds=5),
-            before=before,
-            undo=undo,
-        )
-        self._send(ident, self._to_call(ident, lambda c: calls.dispatch(c, ident, new, self.now, ())))
-
-    def _send(self, ident: UUID, decision: Decision) -> None:
-        del ident
-        self.flying += [e for e in decision.events if isinstance(e, ToolCallDispatched)]
-
-    def _to_call(self, ident: UUID, decide: Callable[[Call], Decision]) -> Decision:
-        decision = decide(self.call(ident))
-        self.call_events.setdefault(ident, []).extend(decision.events)
-        self._set(ident, decision)
-        again = decide(self.call(ident))
-        assert not again.events, f"a repeat says {again.events}"
-        for event in decision.events:
-            match event:
-                case ToolCallCompleted() if event.facts.purpose in (Purpose.DO, Purpose.UNDO):
-                    if TOOLS[event.facts.tool].category is not Category.READ:
-                        assert self.answered[ident], "called completed, but was not applied"
-                case ToolCallFailed():
-                    assert not self.answered.get(ident), "called failed, but was applied"
-        return decision
-
-    def _set(self, owner: UUID | None, decision: Decision) -> None:
-        for timer in decision.timers:
-            key = (owner, timer.name)
-            match timer:
-                case SetTimer():
-                    self.timers.add(key)
-                    self.spent.discard(key)
-                case CancelTimer():
-                    self.timers.discard(key)
-                    self.spent.add(key)
-
-    def _fire(self, owner: UUID | None, name: str) -> Decision:
-        if owner is None:
-            return self._to_run(lambda run: runs.tick(run, self.plan, name))
-        if name.startswith("deadline/"):
-            return self._to_call(owner, lambda call: calls.answer_lost(call, owner, name))
-        decision = self._to_call(
-            owner,
-            lambda call: calls.send_again(
-                call, owner, GATEWAY, self.now, timedelta(seconds=5), ()
-            ),
-        )
-        self._send(owner, decision)
-        return decision
-
-    # ---- the world -------------------------------------------------------------------------
-
-    def _land(self, sent: ToolCallDispatched) -> None:
-        """The request arrives at the tool, which does what it was asked for."""
-        purpose, used = sent.facts.purpose, TOOLS[sent.facts.tool]
-        name = sent.facts.question.removeprefix("undo/")
-        keys = self.keys.setdefault((name, purpose), set())
-        self.answered[sent.call] = True
-        if used.idempotence is Idempotence.IDEMPOTENT and sent.key in keys:
-            return
-        keys.add(sent.key)
-        self.effects[name, purpose] += 1
-        self.standing[name] = purpose is Purpose.DO
-
-    # ---- rules -----------------------------------------------------------------------------
+    @initialize(data=st.data())
+    def granted(self, data: st.DataObject) -> None:
+        self.line = LineModel(draw_plan(_by(data)))
 
     @rule(data=st.data())
     def it_goes_on(self, data: st.DataObject) -> None:
-        """Any of the things that are bound to happen, in any order."""
-        ways = [way for way, possible in self._ways().items() if possible]
-        if ways:
-            data.draw(st.sampled_from(ways))(data)
+        self.line.go_on(_by(data))
 
-    @rule(data=st.data(), often=st.integers(3, 8))
+    @rule(data=st.data(), often=st.integers(4, 20))
     def it_goes_on_for_a_while(self, data: st.DataObject, often: int) -> None:
         for _ in range(often):
-            self.it_goes_on(data)
+            self.line.go_on(_by(data))
 
-    @rule(data=st.data(), fate=st.sampled_from(["bad", "empty", "refused", "lost", "died"]))
-    def something_goes_wrong(self, data: st.DataObject, fate: str) -> None:
-        """The next send or sample does not go well, however unlikely that is."""
-        if self.flying:
-            self._end_a_send(data, fate if fate in ("refused", "died") else "done, answer lost")
-        elif fresh := self._fresh():
-            self._handle(data.draw(st.sampled_from(fresh)), fate)
+    @rule(data=st.data())
+    def something_goes_wrong(self, data: st.DataObject) -> None:
+        self.line.go_wrong(_by(data))
 
-    def _ways(self) -> dict[Callable[[st.DataObject], None], object]:
-        return {
-            self._hear_the_gate: self.cues,
-            self._take_a_request: self._fresh(),
-            self._end_a_send: self.flying,
-            self._hear_an_outcome: self._untold(),
-            self._fire_a_timer: self.timers,
-        }
-
-    def _hear_the_gate(self, data: st.DataObject) -> None:
-        self.cues.pop(data.draw(st.integers(0, len(self.cues) - 1)))()
-
-    def _take_a_request(self, data: st.DataObject) -> None:
-        sample = data.draw(st.sampled_from(["good"] * 6 + ["bad", "empty", "lost"]))
-        self._handle(data.draw(st.sampled_from(self._fresh())), sample)
-
-    def _end_a_send(self, data: st.DataObject, fate: str | None = None) -> None:
-        if fate is None:
-            fate = data.draw(st.sampled_from(["done"] * 6 + ["refused", "busy", "lost", "died"]))
-        if fate in ("lost", "died") and data.draw(st.booleans()):
-            fate = f"done, {fate}"
-        sent = self.flying.pop(data.draw(st.integers(0, len(self.flying) - 1)))
-        if fate.startswith("done"):
-            self._land(sent)
-        else:
-            self.answered.setdefault(sent.call, False)
-        answer: Answer | NotApplied | Unknown
-        match fate:
-            case "done":
-                answer = Answer({"ok": True})
-            case "refused" | "busy":
-                answer = NotApplied(fate, "not done", retryable=fate == "busy")
-            case "died" | "done, died":
-                return  # The gateway is gone: the deadline will tell.
-            case _:
-                answer = Unknown("the connection broke")
-        self._to_call(
-            sent.call, lambda call: calls.conclude(call, sent.call, sent.send, answer, 1.0)
-        )
-
-    def _hear_an_outcome(self, data: st.DataObject) -> None:
-        self._note(data.draw(st.sampled_from(self._untold())))
-
-    def _fire_a_timer(self, data: st.DataObject) -> None:
-        key = data.draw(st.sampled_from(sorted(self.timers, key=str)))
-        self.timers.discard(key)
-        self.spent.add(key)
-        self._fire(*key)
-
-    @precondition(lambda self: self.call_events)
     @rule(data=st.data())
     def a_message_comes_again_and_changes_nothing(self, data: st.DataObject) -> None:
-        ident = data.draw(st.sampled_from(sorted(self.call_events)))
-        told, done = len(self.call_events[ident]), len(self.run_events)
-        self._handle(self.requests[ident], "bad")
-        assert len(self.call_events[ident]) == told
-        if ident not in self._untold():
-            self._note(ident)
-            assert len(self.run_events) == done
+        self.line.repeat_a_message(_by(data))
 
-    @precondition(lambda self: self.spent)
     @rule(data=st.data())
     def a_stale_timer_fires_and_changes_nothing(self, data: st.DataObject) -> None:
-        key = data.draw(st.sampled_from(sorted(self.spent, key=str)))
-        if not key[1].startswith("retry/"):  # A retry asks whether one is due, by no name.
-            assert not self._fire(*key).events
+        self.line.fire_a_stale_timer(_by(data))
 
-    @precondition(lambda self: len(self.run_events) > 2)
-    @rule(
-        what=st.sampled_from(["pause", "resume", "resume", "resume", "cancel", "keep"]),
-        sure=st.integers(0, 2),
-    )
-    def a_person_steps_in(self, what: str, sure: int) -> None:
-        if sure:  # People are rare.
-            return
-        match what:
-            case "pause":
-                self._to_run(lambda run: runs.pause(run, self.plan, "op", "wait"), repeat=False)
-            case "resume":
-                self._resumed()
-            case _:
-                self._cancelled(keep=what == "keep")
+    @rule(what=st.sampled_from(["pause", "resume", "resume", "cancel", "keep"]))
+    def a_person_steps_in(self, what: str) -> None:
+        self.line.step_in(what)
 
-    @precondition(lambda self: len(self.run_events) > 4)
-    @rule(what=st.sampled_from(["halt", "revoke", "expire"]), sure=st.integers(0, 4))
+    @rule(what=st.sampled_from(["halt", "revoke", "expire"]), sure=st.integers(0, 3))
     def something_grave_happens(self, what: str, sure: int) -> None:
-        if sure:
-            return
-        match what:
-            case "halt":
-                pull = RunHalt(task=TASK, reason="smoke")
-                self._to_gate(lambda gate: gates.halt(gate, pull, "op", None, self.run_view))
-            case "revoke":
-                take = GrantRevoke(task=TASK, reason="no")
-                self._to_gate(lambda gate: gates.revoke(gate, take, "op", None, self.run_view))
-            case _:
-                self.now = self.grant.expires_at
-
-    def _to_gate(self, decide: Callable[[Gate], Decision]) -> bool:
-        decision = decide(_fold(Gate(), evolve_policy, self.gate_events))
-        self.gate_events += decision.events
-        if decision.events:
-            self.cues.append(self._heed)
-        return bool(decision.events)
-
-    # ---- what must hold --------------------------------------------------------------------
+        if sure == 0:
+            self.line.step_in(what)
 
     @invariant()
-    def nothing_that_may_not_be_repeated_happens_twice(self) -> None:
-        for (name, purpose), count in self.effects.items():
-            assert count <= 1, f"{purpose} of {name} happened {count} times"
-
-    @invariant()
-    def the_key_sent_to_a_tool_is_the_same_for_every_attempt(self) -> None:
-        sent: dict[tuple[str, Purpose], set[UUID]] = {}
-        for events in self.call_events.values():
-            for event in events:
-                if isinstance(event, ToolCallDispatched):
-                    facts = event.facts
-                    sent.setdefault((facts.question, facts.purpose), set()).add(event.key)
-        assert all(len(keys) == 1 for keys in sent.values())
-
-    @invariant()
-    def nobody_is_forgotten(self) -> None:
-        """Something is under way, or the run is at its end, or a person knows."""
-        if not hasattr(self, "plan"):
-            return
-        run = self.run
-        if self._under_way() or run.ended is not None or run.paused is not None:
-            return
-        stopped = run.started is None and self.gate.stopped
-        assert stopped, f"nothing will ever happen again: {_names(self.run_events)[-8:]}"
-
-    @invariant()
-    def the_log_tells_the_whole_state(self) -> None:
-        if not hasattr(self, "plan"):
-            return
-        read_again = [_through_the_log(event) for event in self.run_events]
-        assert read_again == self.run_events
-        assert _fold(Run(), evolve_state, read_again) == self.run
-
-    def _untold(self) -> list[UUID]:
-        """Calls whose outcome the runner does not know yet."""
-        found = []
-        for ident in self.call_events:
-            view = self.view(ident)
-            if runs.note_outcome(self.run, self.plan, view).events:
-                found.append(ident)
-        return found
-
-    def _fresh(self) -> list[ToolCallRequested]:
-        """Requests that the gateway has not seen yet."""
-        return [r for ident, r in self.requests.items() if ident not in self.call_events]
-
-    def _under_way(self) -> bool:
-        return any(self._ways().values())
-
-    def _check_completed(self) -> None:
-        writes = {s.id for s in self.plan.steps if s.category is not Category.READ}
-        assert {name for name, stands in self.standing.items() if stands} == writes
-
-    def _check_cancelled(self, event: TaskCancelled) -> None:
-        unsure = {self.run.requests[call].question for call in self.run.stuck}
-        known = [
-            name
-            for name, stands in self.standing.items()
-            if stands and name not in unsure and f"undo/{name}" not in unsure
-        ]
-        assert len(known) <= event.kept <= len(known) + len(unsure)
-
-    def _check_escalated(self, event: TaskEscalated) -> None:
-        run = self.run
-        told = {run.requests[call].question for call in event.not_undone}
-        unsure = {run.requests[call].question.removeprefix("undo/") for call in event.open_calls}
-        stands = {name for name, is_so in self.standing.items() if is_so}
-        assert stands - unsure <= told, "something stands that nobody is told of"
+    def what_must_hold_holds(self) -> None:
+        if hasattr(self, "line"):
+            _check(self.line)
 
     def teardown(self) -> None:
-        """From wherever the run is, it can be brought to its end; at most with a person's help."""
-        if not hasattr(self, "plan"):
-            return
-        for _ in range(400):
-            if self._under_way():
-                self._let_it_go_on()
-            elif self.run.ended in {"completed", "rolled_back", "cancelled"}:
-                return
-            elif self.run.paused is not None and not self.gate.stopped and self._resumed():
-                pass
-            elif not self._cancelled(keep=False) and not self._cancelled(keep=True):
-                pytest.fail(f"no way to an end: {_names(self.run_events)[-12:]}")
-        pytest.fail(f"does not come to an end: {_names(self.run_events)[-12:]}")
-
-    def _resumed(self) -> bool:
-        if self.now >= self.grant.expires_at:
-            return False
-        decision = self._to_run(
-            lambda run: runs.resume(run, self.plan, self.gate, "op", "go"), repeat=False
-        )
-        return bool(decision.events)
-
-    def _cancelled(self, *, keep: bool) -> bool:
-        command = TaskCancel(task=TASK, reason="enough", keep_changes=keep)
-        return self._to_gate(
-            lambda gate: gates.cancel(gate, TASK, command, "op", None, self.run_view)
-        )
-
-    def _let_it_go_on(self) -> None:
-        fresh = self._fresh()
-        untold = self._untold()
-        if self.flying:
-            sent = self.flying.pop(0)
-            self._land(sent)
-            answer = Answer({"ok": True})
-            self._to_call(
-                sent.call, lambda call: calls.conclude(call, sent.call, sent.send, answer, 1.0)
-            )
-        elif untold:
-            self._note(untold[0])
-        elif self.cues:
-            self.cues.pop(0)()
-        elif fresh:
-            self._handle(fresh[0], "good")
-        else:
-            key = min(self.timers, key=str)
-            self.timers.discard(key)
-            self._fire(*key)
-
-
-def _fold(state: Any, evolve: Callable[[Any, EventData], Any], events: list[EventData]) -> Any:
-    for event in events:
-        state = evolve(state, event)
-    return state
-
-
-def _names(events: list[EventData]) -> list[str]:
-    return [type(event).__name__ for event in events]
-
-
-def _through_the_log(event: EventData) -> EventData:
-    meta = EventMeta(
-        id=uuid5(_NAMES, "x"),
-        tenant="acme",
-        stream="acme/run-1",
-        version=1,
-        entity="x",
-        task=TASK,
-        cause=_NAMES,
-        party="-",
-        time=datetime(2026, 3, 1, tzinfo=UTC),
-    )
-    return read_data(event.type_key(), encode(meta, event))
-
-
-def _facts(request: ToolCallRequested, arguments: dict[str, Any]) -> CallFacts:
-    return CallFacts(
-        task=request.task,
-        run=request.run,
-        requester="runner",
-        requester_stream=f"acme/run-{request.run}",
-        request=_NAMES,
-        purpose=request.purpose,
-        tool=request.tool,
-        version=request.version,
-        schema_digest=digest(b"tool"),
-        target=request.target,
-        question=request.question,
-        attempt=request.attempt,
-        phase=request.phase,
-        step=request.step,
-        undoes=request.undoes,
-        arguments=arguments,
-        policy=Decided(allow=True, rules=("r",), bundle=digest(b"b"), engine="none"),
-    )
-
-
-def _sample(request: ToolCallRequested, sample: str) -> Answer | NotApplied | Unknown:
-    if sample == "lost":
-        return Unknown("the connection broke")
-    if request.purpose is not Purpose.OBSERVE:
-        return Answer({"ok": True})
-    good, bad = (200, 503) if request.tool == "probe_http" else (0.0, 0.5)
-    targets = (request.arguments or {}).get("targets")
-    assert isinstance(targets, list)
-    value = {"good": good, "bad": bad, "empty": None}[sample]
-    return Answer({"results": dict.fromkeys(map(str, targets), value)})
+        if hasattr(self, "line"):
+            self.line.bring_to_an_end()
+            self.line.the_log_tells_the_whole_state()
 
 
 TestLine = pytest.mark.timeout(300)(Line.TestCase)
-TestLine.settings = settings(max_examples=80, stateful_step_count=50)
+TestLine.settings = settings(max_examples=60, stateful_step_count=30)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_every_random_life_is_honest_and_comes_to_its_end(seed: int) -> None:
+    """Longer lives than shrinking allows: mostly well, now and then a fault or a person."""
+    dice = random.Random(seed)  # noqa: S311 - the same lives in every run.
+    for _ in range(LIVES):
+        line = LineModel(draw_plan(dice.choice))
+        for _ in range(dice.randrange(200)):
+            _live(line, dice)
+            _check(line)
+        line.bring_to_an_end()
+        line.the_log_tells_the_whole_state()
+
+
+def _live(line: LineModel, dice: random.Random) -> None:
+    luck = dice.random()
+    if luck < 0.85:
+        line.go_on(dice.choice)
+    elif luck < 0.90:
+        line.repeat_a_message(dice.choice)
+    elif luck < 0.93:
+        line.fire_a_stale_timer(dice.choice)
+    elif luck < 0.95:
+        line.go_wrong(dice.choice)
+    elif luck < 0.99:
+        line.step_in(dice.choice(("pause", "resume", "resume", "cancel", "keep")))
+    elif luck < 0.995:
+        line.step_in(dice.choice(("halt", "revoke", "expire")))
+
+
+def _check(line: Any) -> None:
+    line.nothing_that_may_not_be_repeated_happens_twice()
+    line.the_key_sent_to_a_tool_is_the_same_for_every_attempt()
+    line.nobody_is_forgotten()

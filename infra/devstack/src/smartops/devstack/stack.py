@@ -371,9 +371,10 @@ async def _appears(path: Path) -> None:
 async def _ready(health: Path) -> None:
     """Wait until a service answers that it is ready."""
     await _appears(health)
-    url = health.read_text(encoding="utf-8").strip() + "/ready"  # noqa: ASYNC240 - a line
 
     def ready() -> bool:
+        # Read each time: after a restart the file names the ended process's port for a while.
+        url = health.read_text(encoding="utf-8").strip() + "/ready"
         with contextlib.suppress(OSError), urlopen(url, timeout=2) as reply:  # noqa: S310 - ours
             return bool(reply.status == HTTPStatus.OK)
         return False

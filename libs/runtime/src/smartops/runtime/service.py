@@ -6,6 +6,7 @@ for each event that a sweep finds unhandled, and must not care which: the inbox 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
