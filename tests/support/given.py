@@ -1,6 +1,6 @@
 """Given a history, when something is decided, then this follows: tests of deciders as sentences.
 
-    given(Gate(), evolve, required).when(lambda gate: expire(gate, ...)).then(TaskApprovalExpired)
+given(Gate(), evolve, required).when(lambda gate: expire(gate, ...)).then(TaskApprovalExpired)
 """
 
 from __future__ import annotations

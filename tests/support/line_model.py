@@ -7,19 +7,15 @@ claimed can be held against it.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
-from uuid import UUID, uuid5
+from datetime import timedelta
+from typing import TypeVar
+from uuid import UUID
 
 import pytest
-from smartops.contracts.canonical import digest
+from pydantic import JsonValue
 from smartops.contracts.commands import GrantRevoke, RunHalt, TaskCancel
-from smartops.contracts.envelope import EventMeta, encode, read_data
 from smartops.contracts.events import (
-    CallFacts,
-    Decided,
     TaskCancelled,
     TaskCompleted,
     TaskEscalated,
@@ -40,7 +36,7 @@ from smartops.contracts.folds import (
 )
 from smartops.contracts.ids import tool_key
 from smartops.contracts.plan import Plan
-from smartops.contracts.wire import Category, EventData, Idempotence, Purpose
+from smartops.contracts.wire import Category, EventData, Purpose
 from smartops.policy import domain as gates
 from smartops.policy.state import Gate
 from smartops.policy.state import evolve as evolve_policy
@@ -54,56 +50,20 @@ from smartops.tool_gateway.checks import Denial, check_read, check_step, check_u
 from smartops.tool_gateway.ports import Answer, NotApplied, Unknown
 from smartops.tool_gateway.state import Call
 from smartops.tool_gateway.state import evolve as evolve_own
-from support.plans import CHECKS, TASK, phase, plan, step, tool
+from support.line_tools import PROBES, TOOLS, Choose, facts_of, sample_of, through_the_log
+from support.line_world import World
+from support.plans import TASK
 from support.running import GRANTED_AT, grant_for
 
-__all__ = ["Choose", "LineModel", "draw_plan"]
+__all__ = ["LineModel"]
 
-T = TypeVar("T")
+S = TypeVar("S")
 
-Choose = Callable[[Sequence[Any]], Any]
-"""Picks one of several."""
-
-TOOLS = {
-    made.name: made
-    for made in (
-        tool("patch", undo="unpatch"),
-        tool("unpatch", undo="patch"),
-        tool("flip", idempotence=Idempotence.OPAQUE, undo="unflip"),
-        tool("unflip", idempotence=Idempotence.OPAQUE, undo="flip"),
-        tool("restart", category=Category.IRREVERSIBLE, idempotence=Idempotence.OPAQUE),
-        tool("look", category=Category.READ),
-    )
-}
-PROBES = {name: tool(name, category=Category.READ) for name in ("probe_http", "query_error_rate")}
-WAYS = ("patch", "patch", "flip", "restart", "look")
 SENDS = ("done",) * 8 + ("refused", "busy", "busy", "lost", "lost", "died")
 SAMPLES = ("good",) * 9 + ("bad", "empty", "lost")
 
 _GATEWAY = UUID("55555555-5555-4555-8555-555555555555")
 _NAMES = UUID("66666666-6666-5666-8666-666666666666")
-
-
-def draw_plan(choose: Choose) -> Plan:
-    """One to three phases of one to three steps, each on a target of its own."""
-    phases = []
-    target = 0
-    for number in range(choose((1, 2, 3))):
-        members = []
-        for _ in range(choose((1, 2, 3))):
-            target += 1
-            members.append(step(f"t{target}", TOOLS[choose(WAYS)], phase=f"p{number}"))
-        phases.append(
-            phase(
-                *members,
-                name=f"p{number}",
-                sequential=choose((False, True)),
-                parallelism=choose((1, 2, 3)),
-                checks=choose(((), CHECKS)),
-                wait_ms=choose((0, 1000)),
-            )
-        )
-    return plan(*phases)
 
 
 class LineModel:
@@ -135,11 +95,7 @@ class LineModel:
         self.timers: set[tuple[UUID | None, str]] = set()
         self.spent: set[tuple[UUID | None, str]] = set()
         self.flying: list[ToolCallDispatched] = []
-        # The world.
-        self.standing: dict[str, bool] = {}
-        self.effects: Counter[tuple[str, Purpose]] = Counter()
-        self.keys: dict[tuple[str, Purpose], set[UUID]] = {}
-        self.answered: dict[UUID, bool] = {}
+        self.world = World()
 
     # ---- folds -----------------------------------------------------------------------------
 
@@ -181,13 +137,17 @@ class LineModel:
         for event in decision.events:
             match event:
                 case TaskCompleted():
-                    self._check_completed()
+                    self.world.check_completed(self.plan)
                 case TaskRolledBack():
-                    assert not any(self.standing.values()), "called rolled back, but it stands"
+                    assert not any(self.world.standing.values()), (
+                        "called rolled back, but it stands"
+                    )
                 case TaskCancelled():
-                    self._check_cancelled(event)
+                    self.world.check_cancelled(event, self.run)
                 case TaskEscalated():
-                    self._check_escalated(event)
+                    self.world.check_escalated(event, self.run)
+                case _:
+                    pass
         return decision
 
     # ---- the gateway -----------------------------------------------------------------------
@@ -197,9 +157,7 @@ class LineModel:
         known = {**TOOLS, **PROBES}.get(request.tool)
         match request.purpose:
             case Purpose.DO:
-                found = check_step(
-                    request, known, self.run_view, self.gate, self.plan, self.now
-                )
+                found = check_step(request, known, self.run_view, self.gate, self.plan, self.now)
             case Purpose.UNDO:
                 done = self.view(request.undoes or ident)
                 found = check_undo(request, self.run_view, self.gate, done)
@@ -211,12 +169,12 @@ class LineModel:
                 ident, lambda c: calls.deny(c, request, _NAMES, "runner", "acme/run-1", denial)
             )
             return
-        facts = _facts(request, found.arguments)
+        facts = facts_of(request, found.arguments)
         if known.category is Category.READ:
-            answer = _sample(request, sample)
+            answer = sample_of(request, sample)
             self._to_call(ident, lambda c: calls.record_read(c, ident, facts, answer, 1.0))
             return
-        before = {"version": "old"}
+        before: JsonValue = {"version": "old"}
         undo = _bind_undo(found.step, before)
         assert not isinstance(undo, Denial)
         new = calls.Dispatch(
@@ -228,7 +186,9 @@ class LineModel:
             before=before,
             undo=undo,
         )
-        self._send(ident, self._to_call(ident, lambda c: calls.dispatch(c, ident, new, self.now, ())))
+        self._send(
+            ident, self._to_call(ident, lambda c: calls.dispatch(c, ident, new, self.now, ()))
+        )
 
     def _send(self, ident: UUID, decision: Decision) -> None:
         del ident
@@ -244,9 +204,11 @@ class LineModel:
             match event:
                 case ToolCallCompleted() if event.facts.purpose in (Purpose.DO, Purpose.UNDO):
                     if TOOLS[event.facts.tool].category is not Category.READ:
-                        assert self.answered[ident], "called completed, but was not applied"
+                        assert self.world.applied[ident], "called completed, but was not applied"
                 case ToolCallFailed():
-                    assert not self.answered.get(ident), "called failed, but was applied"
+                    assert not self.world.applied.get(ident), "called failed, but was applied"
+                case _:
+                    pass
         return decision
 
     def _set(self, owner: UUID | None, decision: Decision) -> None:
@@ -273,20 +235,6 @@ class LineModel:
         )
         self._send(owner, decision)
         return decision
-
-    # ---- the world -------------------------------------------------------------------------
-
-    def _land(self, sent: ToolCallDispatched) -> None:
-        """The request arrives at the tool, which does what it was asked for."""
-        purpose, used = sent.facts.purpose, TOOLS[sent.facts.tool]
-        name = sent.facts.question.removeprefix("undo/")
-        keys = self.keys.setdefault((name, purpose), set())
-        self.answered[sent.call] = True
-        if used.idempotence is Idempotence.IDEMPOTENT and sent.key in keys:
-            return
-        keys.add(sent.key)
-        self.effects[name, purpose] += 1
-        self.standing[name] = purpose is Purpose.DO
 
     # ---- what may happen -------------------------------------------------------------------
 
@@ -375,9 +323,9 @@ class LineModel:
             fate = f"done, {fate}"
         sent = self.flying.pop(choose(range(len(self.flying))))
         if fate.startswith("done"):
-            self._land(sent)
+            self.world.land(sent)
         else:
-            self.answered.setdefault(sent.call, False)
+            self.world.applied.setdefault(sent.call, False)
         answer: Answer | NotApplied | Unknown
         match fate:
             case "done":
@@ -409,11 +357,6 @@ class LineModel:
         return bool(decision.events)
 
     # ---- what must hold --------------------------------------------------------------------
-
-    def nothing_that_may_not_be_repeated_happens_twice(self) -> None:
-        """At most one effect per step and undo, whatever the network does."""
-        for (name, purpose), count in self.effects.items():
-            assert count <= 1, f"{purpose} of {name} happened {count} times"
 
     def the_key_sent_to_a_tool_is_the_same_for_every_attempt(self) -> None:
         """So a tool that dedupes by key can."""
@@ -451,29 +394,9 @@ class LineModel:
 
     def the_log_tells_the_whole_state(self) -> None:
         """Written and read again, the events make the same run."""
-        read_again = [_through_the_log(event) for event in self.run_events]
+        read_again = [through_the_log(event) for event in self.run_events]
         assert read_again == self.run_events
         assert _fold(Run(), evolve_state, read_again) == self.run
-
-    def _check_completed(self) -> None:
-        writes = {s.id for s in self.plan.steps if s.category is not Category.READ}
-        assert {name for name, stands in self.standing.items() if stands} == writes
-
-    def _check_cancelled(self, event: TaskCancelled) -> None:
-        unsure = {self.run.requests[call].question for call in self.run.stuck}
-        known = [
-            name
-            for name, stands in self.standing.items()
-            if stands and name not in unsure and f"undo/{name}" not in unsure
-        ]
-        assert len(known) <= event.kept <= len(known) + len(unsure)
-
-    def _check_escalated(self, event: TaskEscalated) -> None:
-        run = self.run
-        told = {run.requests[call].question for call in event.not_undone}
-        unsure = {run.requests[call].question.removeprefix("undo/") for call in event.open_calls}
-        stands = {name for name, is_so in self.standing.items() if is_so}
-        assert stands - unsure <= told, "something stands that nobody is told of"
 
     def bring_to_an_end(self) -> None:
         """From wherever the run is, it can be brought to its end; at most with a person's help."""
@@ -499,7 +422,7 @@ class LineModel:
         untold = self._untold()
         if self.flying:
             sent = self.flying.pop(0)
-            self._land(sent)
+            self.world.land(sent)
             answer = Answer({"ok": True})
             self._to_call(
                 sent.call, lambda call: calls.conclude(call, sent.call, sent.send, answer, 1.0)
@@ -516,7 +439,7 @@ class LineModel:
             self._fire(*key)
 
 
-def _fold(state: Any, evolve: Callable[[Any, EventData], Any], events: Sequence[EventData]) -> Any:
+def _fold(state: S, evolve: Callable[[S, EventData], S], events: Sequence[EventData]) -> S:
     for event in events:
         state = evolve(state, event)
     return state
@@ -524,54 +447,3 @@ def _fold(state: Any, evolve: Callable[[Any, EventData], Any], events: Sequence[
 
 def _names(events: list[EventData]) -> list[str]:
     return [type(event).__name__ for event in events]
-
-
-def _through_the_log(event: EventData) -> EventData:
-    meta = EventMeta(
-        id=uuid5(_NAMES, "x"),
-        tenant="acme",
-        stream="acme/run-1",
-        version=1,
-        entity="x",
-        task=TASK,
-        cause=_NAMES,
-        party="-",
-        time=datetime(2026, 3, 1, tzinfo=UTC),
-    )
-    return read_data(event.type_key(), encode(meta, event))
-
-
-def _facts(request: ToolCallRequested, arguments: dict[str, Any]) -> CallFacts:
-    return CallFacts(
-        task=request.task,
-        run=request.run,
-        requester="runner",
-        requester_stream=f"acme/run-{request.run}",
-        request=_NAMES,
-        purpose=request.purpose,
-        tool=request.tool,
-        version=request.version,
-        schema_digest=digest(b"tool"),
-        target=request.target,
-        question=request.question,
-        attempt=request.attempt,
-        phase=request.phase,
-        step=request.step,
-        undoes=request.undoes,
-        arguments=arguments,
-        policy=Decided(allow=True, rules=("r",), bundle=digest(b"b"), engine="none"),
-    )
-
-
-def _sample(request: ToolCallRequested, sample: str) -> Answer | NotApplied | Unknown:
-    if sample == "lost":
-        return Unknown("the connection broke")
-    if request.purpose is not Purpose.OBSERVE:
-        return Answer({"ok": True})
-    good, bad = (200, 503) if request.tool == "probe_http" else (0.0, 0.5)
-    targets = (request.arguments or {}).get("targets")
-    assert isinstance(targets, list)
-    value = {"good": good, "bad": bad, "empty": None}[sample]
-    return Answer({"results": dict.fromkeys(map(str, targets), value)})
-
-

@@ -123,15 +123,15 @@ class Line:
         outcome = None
         for request in self.waiting(Purpose.OBSERVE):
             shown = healthy if request.tool == "probe_http" else rates
-            outcome = self.sampled(request, shown)
+            outcome = self.sampled(request, shows=shown)
         assert outcome is not None, "no sample was in flight"
         return outcome
 
-    def sampled(self, request: ToolCallRequested, shown: bool | None) -> Outcome[Run]:
+    def sampled(self, request: ToolCallRequested, *, shows: bool | None) -> Outcome[Run]:
         """One sample comes back."""
         good: JsonValue = 200 if request.tool == "probe_http" else 0.001
         bad: JsonValue = 503 if request.tool == "probe_http" else 0.25
-        value = None if shown is None else good if shown else bad
+        value = None if shows is None else good if shows else bad
         names = (request.arguments or {})["targets"]
         assert isinstance(names, list)
         results: dict[str, JsonValue] = {str(name): value for name in names}
@@ -152,7 +152,9 @@ class Line:
 
     def pause(self) -> Outcome[Run]:
         """A person pauses."""
-        return self._fact(lambda run: domain.pause(run, self.plan, "op", "wait a moment"), once=True)
+        return self._fact(
+            lambda run: domain.pause(run, self.plan, "op", "wait a moment"), once=True
+        )
 
     def resume(self) -> Outcome[Run]:
         """A person lets it go on."""

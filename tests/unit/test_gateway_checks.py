@@ -71,9 +71,8 @@ def asking_for(number: int, made: Plan = PLAN, **fields: Any) -> ToolCallRequest
         "phase": 0 if number == 0 else 1,
         "step": wanted.hash(),
     } | fields
-    request.setdefault(
-        "call", call_id(where, request["question"], request["purpose"], request["attempt"])
-    )
+    question, purpose = str(request["question"]), str(request["purpose"])
+    request.setdefault("call", call_id(where, question, purpose, 1))
     return ToolCallRequested.model_validate(request)
 
 
@@ -159,9 +158,7 @@ DENIALS: dict[str, tuple[str, Callable[[], Facts]]] = {
     ),
     "after the grant was revoked": (
         "revoked",
-        lambda: Facts().of_gate(
-            revoked=TaskGrantRevoked(**_BY, grant=1, run=grant_for(PLAN).run)
-        ),
+        lambda: Facts().of_gate(revoked=TaskGrantRevoked(**_BY, grant=1, run=grant_for(PLAN).run)),
     ),
     "after a cancel": ("cancelled", lambda: Facts().of_gate(cancel=TaskCancelRequested(**_BY))),
     "at the moment the grant expires": (
@@ -181,7 +178,10 @@ DENIALS: dict[str, tuple[str, Callable[[], Facts]]] = {
         lambda: Facts(asking_for(0, step=PLAN.steps[1].hash())),
     ),
     "with another tool": ("step_mismatch", lambda: Facts(asking_for(0, tool="rm_rf"))),
-    "with another version of the tool": ("step_mismatch", lambda: Facts(asking_for(0, version="2"))),
+    "with another version of the tool": (
+        "step_mismatch",
+        lambda: Facts(asking_for(0, version="2")),
+    ),
     "on another target": ("step_mismatch", lambda: Facts(asking_for(0, target="web-02"))),
     "under a call id of its own making": ("call_mismatch", lambda: Facts(asking_for(0, call=TASK))),
     "of a phase that has not begun": ("phase_order", lambda: Facts(asking_for(1))),
@@ -369,9 +369,7 @@ def test_no_undo_goes_out(code: str, facts: UndoFacts) -> None:
 def test_undo_arguments_are_bound_to_what_was_before() -> None:
     made = step("web-01")
     bound = _bind_undo(made, {"version": "2.4.0", "healthy": True})
-    assert bound == UndoEntitlement(
-        tool="unpatch", version="1", arguments={"version": "2.4.0"}
-    )
+    assert bound == UndoEntitlement(tool="unpatch", version="1", arguments={"version": "2.4.0"})
 
 
 def test_arguments_that_are_no_reference_are_taken_as_they_are() -> None:

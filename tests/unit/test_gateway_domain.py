@@ -220,7 +220,7 @@ def test_a_pause_grows_from_send_to_send() -> None:
         outcome = history.when(coming_back(SILENCE, send))
         pauses.append(outcome.timers_set[0].due)
         history = outcome.after.when(sending_again()).after
-    assert pauses == sorted(pauses)  # type: ignore[type-var]
+    assert pauses == sorted(pauses)
     assert len(set(pauses)) == MAX_SENDS - 1
 
 
@@ -313,7 +313,7 @@ def test_a_read_is_recorded_with_its_outcome_alone() -> None:
     [(REFUSED, "refused", False), (UNREACHABLE, "unreachable", True), (SILENCE, "no_answer", True)],
 )
 def test_a_read_without_an_answer_has_failed_and_may_be_repeated_unless_refused(
-    answer: NotApplied | Unknown, code: str, retryable: bool
+    answer: NotApplied | Unknown, code: str, *, retryable: bool
 ) -> None:
     failed = unheard().when(_reading(answer)).then(ToolCallFailed).event(ToolCallFailed)
     assert (failed.error_code, failed.retryable) == (code, retryable)
@@ -344,4 +344,3 @@ def _denying(denial: Denial, request: ToolCallRequested) -> Callable[[Call], Dec
 
 def _reading(answer: Answer | NotApplied | Unknown) -> Callable[[Call], Decision]:
     return lambda call: domain.record_read(call, CALL, FACTS, answer, 1.0)
-

@@ -231,9 +231,7 @@ def test_an_answer_that_nobody_asked_for_changes_nothing() -> None:
     stray = CallView(call=KEY, status=CallStatus.SUCCEEDED, output=GOLDEN)
     for history in (nobody(), asked):
         history.when(
-            lambda task: answered(
-                task, TASK, TENANT, stray, GOLDEN, {}, AGENTS, REGISTERED, NOW
-            )
+            lambda task: answered(task, TASK, TENANT, stray, GOLDEN, {}, AGENTS, REGISTERED, NOW)
         ).then_nothing()
 
 

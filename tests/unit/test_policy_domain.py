@@ -44,6 +44,8 @@ PLAN = plan()
 ASSESSMENT = b'{"risk":"high"}'
 BUNDLE = digest(b"bundle")
 
+Word = Literal["approve", "reject"]
+
 ANA = actor_id(TENANT, "ana")
 BEN = actor_id(TENANT, "ben")
 CYD = actor_id(TENANT, "cyd")
@@ -105,7 +107,7 @@ def voter(actor: UUID | None = BEN, credential: str = "approver", **fields: Any)
 
 
 def voting(
-    decision: Literal["approve", "reject"] = "approve",
+    decision: Word = "approve",
     who: Voter | None = None,
     *,
     plan_hash: str | None = None,
@@ -225,7 +227,7 @@ def test_the_same_plan_again_changes_nothing() -> None:
 @pytest.mark.parametrize(
     "history",
     [
-        lambda: granted(),
+        granted,
         lambda: waiting().when(voting("reject")).after,
         lambda: waiting().when(expiring()).after,
         lambda: waiting().when(cancelling()).after,
@@ -270,8 +272,9 @@ def test_who_asked_may_withdraw_by_saying_no() -> None:
 
 
 def test_a_principal_that_is_nobody_cannot_decide() -> None:
-    for decision in ("approve", "reject"):
-        waiting().when(voting(decision, voter(None))).then_refused("unmapped")
+    both: tuple[Word, Word] = ("approve", "reject")
+    for word in both:
+        waiting().when(voting(word, voter(None))).then_refused("unmapped")
 
 
 def test_whom_policy_denies_cannot_decide_and_is_told_why() -> None:
@@ -298,9 +301,10 @@ def test_a_yes_at_the_last_moment_counts_and_one_after_it_does_not() -> None:
 
 
 def test_the_first_decision_wins_and_the_second_is_told_which_it_was() -> None:
-    for first, told in (("approve", "approved"), ("reject", "rejected")):
+    both: tuple[Word, Word] = ("approve", "reject")
+    for first, told in zip(both, ("approved", "rejected"), strict=True):
         history = waiting().when(voting(first)).after
-        for second in ("approve", "reject"):
+        for second in both:
             outcome = history.when(voting(second, voter(CYD))).then_refused("decided")
             assert outcome.decision.refusal is not None
             assert told in outcome.decision.refusal.message
@@ -358,8 +362,8 @@ def test_a_timeout_is_never_an_approval() -> None:
 @pytest.mark.parametrize(
     "history",
     [
-        lambda: closed(),
-        lambda: granted(),
+        closed,
+        granted,
         lambda: waiting().when(voting("reject")).after,
         lambda: waiting().when(expiring()).after,
         lambda: waiting().when(cancelling()).after,

@@ -167,12 +167,10 @@ def test_samples_ask_for_all_targets_of_the_phase_at_once() -> None:
     assert (probe.phase, probe.step) == (0, None)
 
 
-@pytest.mark.parametrize(("healthy", "rates"), [(False, True), (True, False)])
-def test_an_unhealthy_phase_is_rolled_back_and_never_completed(
-    healthy: bool, rates: bool
-) -> None:
+@pytest.mark.parametrize("sick", ["healthy", "rates"])
+def test_an_unhealthy_phase_is_rolled_back_and_never_completed(sick: str) -> None:
     line = watched()
-    line.samples(healthy=healthy, rates=rates)
+    line.samples(**{sick: False})
     assert line.targets(Purpose.UNDO) == ["web-01"]
     outcome = line.applied("web-01").then(TaskStepSettled, TaskRolledBack)
     assert outcome.event(TaskRolledBack).undone == 1
@@ -183,8 +181,8 @@ def test_an_unhealthy_phase_is_rolled_back_and_never_completed(
 def test_a_sample_still_in_flight_is_awaited_before_anything_is_taken_back() -> None:
     line = watched()
     probe, rate = line.waiting(Purpose.OBSERVE)
-    line.sampled(probe, False).then(TaskStepSettled, TaskHealthChecked, TaskStopping)
-    outcome = line.sampled(rate, True)
+    line.sampled(probe, shows=False).then(TaskStepSettled, TaskHealthChecked, TaskStopping)
+    outcome = line.sampled(rate, shows=True)
     outcome.then(TaskStepSettled, TaskRollbackStarted, ToolCallRequested)
 
 
@@ -571,7 +569,7 @@ def test_a_halted_run_takes_nothing_back_and_ends_when_cancelled_keeping_its_cha
     line = watched()
     line.cancel()
     for request in line.waiting(Purpose.OBSERVE):
-        line.sampled(request, True)
+        line.sampled(request, shows=True)
     for _ in range(MAX_UNDO_ATTEMPTS):
         line.failed("web-01")
     assert line.run.ended == "escalated"
@@ -642,8 +640,10 @@ def test_what_the_gate_says_to_a_run_that_has_ended_changes_nothing() -> None:
 def test_undo_questions_of_long_step_ids_stay_apart() -> None:
     tail = "x" * 96
     names = [f"{'p' * 90}{n}" for n in (1, 2)]
-    steps = [step(tail, phase=name).model_copy(update={"id": f"{'q' * 195}{i}"})
-             for i, name in enumerate(names)]
+    steps = [
+        step(tail, phase=name).model_copy(update={"id": f"{'q' * 195}{i}"})
+        for i, name in enumerate(names)
+    ]
     line = begun(plan(phase(*steps, sequential=True, name="p")))
     line.applied(tail)
     line.cancel()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from typing import Any
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from support.line_model import Choose, LineModel, draw_plan
+from support.line_model import LineModel
+from support.line_tools import Choose, draw_plan
+from typing_extensions import override
 
 LIVES = 60
 """Random lives per seed: a few milliseconds each."""
@@ -61,6 +62,7 @@ class Line(RuleBasedStateMachine):
         if hasattr(self, "line"):
             _check(self.line)
 
+    @override
     def teardown(self) -> None:
         if hasattr(self, "line"):
             self.line.bring_to_an_end()
@@ -74,7 +76,7 @@ TestLine.settings = settings(max_examples=60, stateful_step_count=30)
 @pytest.mark.parametrize("seed", range(10))
 def test_every_random_life_is_honest_and_comes_to_its_end(seed: int) -> None:
     """Longer lives than shrinking allows: mostly well, now and then a fault or a person."""
-    dice = random.Random(seed)  # noqa: S311 - the same lives in every run.
+    dice = random.Random(seed)
     for _ in range(LIVES):
         line = LineModel(draw_plan(dice.choice))
         for _ in range(dice.randrange(200)):
@@ -100,7 +102,7 @@ def _live(line: LineModel, dice: random.Random) -> None:
         line.step_in(dice.choice(("halt", "revoke", "expire")))
 
 
-def _check(line: Any) -> None:
-    line.nothing_that_may_not_be_repeated_happens_twice()
+def _check(line: LineModel) -> None:
+    line.world.check_nothing_happened_twice()
     line.the_key_sent_to_a_tool_is_the_same_for_every_attempt()
     line.nobody_is_forgotten()

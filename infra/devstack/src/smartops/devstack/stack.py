@@ -67,6 +67,8 @@ class StackOptions:
         sample_interval: between two health samples.
         service_env: further environment variables, per service.
         services: which services run; tests may leave some out.
+        persons: credentials of local people, each with the roles of its actor. An `actors.json`
+            that is there already says otherwise who is who.
         replicas: processes per service; one where it is not named.
         postgres_settings: laid over the server's own.
     """
@@ -80,6 +82,7 @@ class StackOptions:
     sample_interval: timedelta = timedelta(milliseconds=250)
     service_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     services: Sequence[str] = SERVICES
+    persons: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(PERSONS))
     replicas: Mapping[str, int] = field(default_factory=dict)
     postgres_settings: Mapping[str, str] = field(default_factory=dict)
 
@@ -103,7 +106,7 @@ class Stack:
         self.subjects = Subjects()
         self.credentials = Credentials(self.home)
         self.topology = build_topology(self.subjects)
-        self.principals = {name: principal("local", name) for name in PERSONS}
+        self.principals = {name: principal("local", name) for name in options.persons}
         self.postgres = PostgresServer(
             self.home / "postgres", settings=dict(options.postgres_settings)
         )
@@ -164,7 +167,7 @@ class Stack:
         keys = {
             name: user.public_key
             for name, user in self.credentials.nats_users(
-                [*SERVICES, "provisioner", "monitor", *PERSONS]
+                [*SERVICES, "provisioner", "monitor", *self.options.persons]
             ).items()
         }
         persons = [
@@ -175,7 +178,7 @@ class Stack:
                 principal=self.principals[name],
                 subjects=self.subjects,
             )
-            for name in PERSONS
+            for name in self.options.persons
         ]
         services = service_users(
             {name: keys[name] for name in SERVICES}, self.topology, subjects=self.subjects
@@ -284,7 +287,7 @@ class Stack:
                 "roles": list(roles),
                 "principals": [{"issuer": "local", "subject": name}],
             }
-            for name, roles in PERSONS.items()
+            for name, roles in self.options.persons.items()
         ]
         path = self.home / "actors.json"
         if not path.exists():  # People may edit it; the next start tells policy.

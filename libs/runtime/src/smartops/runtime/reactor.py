@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
+from uuid import UUID
 
 from smartops.contracts.envelope import read_data
 from smartops.contracts.wire import EventData
@@ -21,7 +22,7 @@ from smartops.eventstore.results import Already, Committed, Conflict
 from smartops.eventstore.rows import StoredRow
 from smartops.eventstore.store import EventStore
 from smartops.runtime.decision import Decision
-from smartops.runtime.recording import Cause, Recorder, UnitBuilder
+from smartops.runtime.recording import Cause, Entangled, Recorder, UnitBuilder
 
 __all__ = ["Decide", "Reaction", "Reactor", "decode"]
 
@@ -106,9 +107,9 @@ class Reactor(Generic[S]):
     async def _drain(self, stream: str) -> None:
         queue = self._queues[stream]
         while queue:
-            crowd = [queue.popleft() for _ in range(min(len(queue), MAX_CROWD))]
+            crowd = _take(queue)
             try:
-                await self._settle(stream, crowd)
+                await self._settle(stream, crowd, queue)
             except Exception as error:  # noqa: BLE001 - handed to those who wait.
                 for waiting in crowd:
                     if not waiting.done.done():
@@ -116,11 +117,14 @@ class Reactor(Generic[S]):
         # No await since the queue was seen empty: nobody can have joined it.
         del self._queues[stream]
 
-    async def _settle(self, stream: str, crowd: list[_Waiting[S]]) -> None:
+    async def _settle(
+        self, stream: str, crowd: list[_Waiting[S]], queue: deque[_Waiting[S]]
+    ) -> None:
         fresh = False
         while crowd:
             folded = await self._load(stream, crowd, fresh=fresh)
-            state, builder, crowd = await self._decide(stream, folded, crowd, fresh=fresh)
+            state, builder, crowd, apart = await self._decide(stream, folded, crowd, fresh=fresh)
+            queue.extendleft(reversed(apart))
             if not crowd:
                 return
             result = await self._store.append(builder.unit())
@@ -150,15 +154,22 @@ class Reactor(Generic[S]):
 
     async def _decide(
         self, stream: str, folded: Folded[S], crowd: list[_Waiting[S]], *, fresh: bool
-    ) -> tuple[S, UnitBuilder, list[_Waiting[S]]]:
-        """Decide each on what the one before left; who raises is told and left out."""
+    ) -> tuple[S, UnitBuilder, list[_Waiting[S]], list[_Waiting[S]]]:
+        """Decide each on what the one before left.
+
+        Who raises is told and left out; who cannot share the unit waits for the next one.
+        """
         builder = UnitBuilder(self._recorder, stream, folded.version, self._store.db_now())
         state = folded.state
         kept: list[_Waiting[S]] = []
+        apart: list[_Waiting[S]] = []
         for waiting in crowd:
             try:
                 decision = await waiting.decide(state, fresh)
                 builder.add(waiting.cause, decision)
+            except Entangled:
+                apart.append(waiting)
+                continue
             except Exception as error:  # noqa: BLE001 - handed to the one who asked.
                 if not waiting.done.done():
                     waiting.done.set_exception(error)
@@ -166,7 +177,7 @@ class Reactor(Generic[S]):
             for event in decision.events:
                 state = self._evolve(state, event)
             kept.append(waiting)
-        return state, builder, kept
+        return state, builder, kept, apart
 
     def _remember(self, stream: str, folded: Folded[S], state: S, builder: UnitBuilder) -> None:
         if not builder.events:
@@ -181,6 +192,23 @@ class Reactor(Generic[S]):
             ),
             sum(len(event.state) for event in builder.events),
         )
+
+
+def _take(queue: deque[_Waiting[S]]) -> list[_Waiting[S]]:
+    """The next crowd: each trigger once, since a unit names it once; its echo comes later."""
+    crowd: list[_Waiting[S]] = []
+    echoes: list[_Waiting[S]] = []
+    seen: set[tuple[str, UUID]] = set()
+    while queue and len(crowd) < MAX_CROWD:
+        waiting = queue.popleft()
+        trigger = waiting.cause.trigger
+        if (trigger.handler, trigger.cause) in seen:
+            echoes.append(waiting)
+        else:
+            seen.add((trigger.handler, trigger.cause))
+            crowd.append(waiting)
+    queue.extendleft(reversed(echoes))
+    return crowd
 
 
 def _finish(waiting: _Waiting[S], reaction: Reaction) -> None:

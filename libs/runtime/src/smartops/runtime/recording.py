@@ -36,7 +36,7 @@ from smartops.eventstore.units import (
 from smartops.runtime.cues import Order
 from smartops.runtime.decision import Decision, Elsewhere, Refusal, SetTimer, Timer
 
-__all__ = ["Cause", "Recorder", "UnitBuilder", "command_stream"]
+__all__ = ["Cause", "Entangled", "Recorder", "UnitBuilder", "command_stream"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +125,20 @@ class Recorder:
                 return NO_PARTY
 
 
+class Entangled(ValueError):
+    """Two decisions cannot share a unit; each is fine alone."""
+
+
+@dataclass(slots=True)
+class _Part:
+    """What one decision brings into a unit."""
+
+    trigger: Trigger
+    events: list[NewEvent] = field(default_factory=list)
+    others: dict[str, Write] = field(default_factory=dict)
+    said: list[EventData] = field(default_factory=list)
+
+
 @dataclass(slots=True)
 class UnitBuilder:
     """Collects the decisions of several triggers on one stream into one unit."""
@@ -138,33 +152,37 @@ class UnitBuilder:
     events: list[NewEvent] = field(default_factory=list)
     others: dict[str, Write] = field(default_factory=dict)
     reads: dict[str, int] = field(default_factory=dict)
-    timers: list[TimerSet | TimerCancel] = field(default_factory=list)
+    timers: dict[UUID, TimerSet | TimerCancel] = field(default_factory=dict)
+    """The last word about each."""
     blobs: list[bytes] = field(default_factory=list)
     said: list[EventData] = field(default_factory=list)
     """All events of the unit, wherever they go."""
 
     def add(self, cause: Cause, decision: Decision) -> None:
-        """Add what follows from one trigger.
+        """Add what follows from one trigger; if that cannot be, nothing has changed.
 
         Raises:
-            ValueError: two triggers of the unit write one other stream; decide them apart.
+            Entangled: it writes another stream that the unit writes already, or rests on another
+                version of a stream than a decision before it. Decide it in a unit of its own.
+            ValueError: it says what this service may not say, or refuses what is no command.
         """
-        self.said.extend(decision.events)
-        for ordinal, data in enumerate(decision.events):
-            version = self.version + len(self.events) + 1
-            self.events.append(
-                self.recorder.event(self.stream, version, data, cause, ordinal, self.now)
-            )
-        for write in decision.elsewhere:
-            self._elsewhere(write, cause)
-        trigger = cause.trigger
-        if decision.refusal is not None:
-            trigger = replace(trigger, outcome="refused")
-            self._refuse(cause, decision.refusal)
-        self.reads.update(decision.reads)
-        self.timers.extend(self._timer(timer) for timer in decision.timers)
-        self.blobs.extend(decision.blobs)
-        self.triggers.append(trigger)
+        part = self._part(cause, decision)
+        # A write states its stream's version itself.
+        rests = {n: v for n, v in decision.reads if n != self.stream and n not in part.others}
+        for name in part.others:
+            if name in self.others or name in self.reads:
+                raise Entangled(f"{name} is written twice in one unit, or read and written")
+        for name, version in rests.items():
+            if self.reads.get(name, version) != version or name in self.others:
+                raise Entangled(f"{name} is named twice in one unit, in two versions")
+        self.events += part.events
+        self.others.update(part.others)
+        self.said += part.said
+        self.reads.update(rests)
+        for timer in map(self._timer, decision.timers):
+            self.timers[timer.timer_id] = timer
+        self.blobs += decision.blobs
+        self.triggers.append(part.trigger)
 
     def unit(self) -> Unit:
         """All of it, to be stored or refused as one.
@@ -180,22 +198,35 @@ class UnitBuilder:
         else:
             reads[self.stream] = self.version
         writes.extend(self.others.values())
-        for name in self.others:
-            reads.pop(name, None)
         return Unit(
             triggers=self.triggers,
             writes=writes,
             reads=[ReadCondition(name, version) for name, version in reads.items()],
-            timers=self.timers,
+            timers=list(self.timers.values()),
             blobs=self.blobs,
             tenant=parse_stream(self.stream).tenant,
         )
 
-    def _elsewhere(self, write: Elsewhere, cause: Cause) -> None:
-        if write.stream in self.others:
-            raise ValueError(f"{write.stream} is written twice in one unit")
-        self.said.extend(write.events)
-        self.others[write.stream] = Write(
+    def _part(self, cause: Cause, decision: Decision) -> _Part:
+        part = _Part(cause.trigger, said=list(decision.events))
+        for ordinal, data in enumerate(decision.events):
+            part.events.append(self._own(part, data, cause, ordinal))
+        for write in decision.elsewhere:
+            self._elsewhere(part, write, cause)
+        if decision.refusal is not None:
+            part.trigger = replace(cause.trigger, outcome="refused")
+            self._refuse(part, cause, decision.refusal)
+        return part
+
+    def _own(self, part: _Part, data: EventData, cause: Cause, ordinal: int) -> NewEvent:
+        version = self.version + len(self.events) + len(part.events) + 1
+        return self.recorder.event(self.stream, version, data, cause, ordinal, self.now)
+
+    def _elsewhere(self, part: _Part, write: Elsewhere, cause: Cause) -> None:
+        if write.stream in part.others or write.stream == self.stream:
+            raise ValueError(f"{write.stream} is written twice by one decision")
+        part.said.extend(write.events)
+        part.others[write.stream] = Write(
             write.stream,
             write.expected,
             [
@@ -206,7 +237,7 @@ class UnitBuilder:
             ],
         )
 
-    def _refuse(self, cause: Cause, refusal: Refusal) -> None:
+    def _refuse(self, part: _Part, cause: Cause, refusal: Refusal) -> None:
         order = cause.order
         if order is None:
             raise ValueError("only commands are refused")
@@ -221,10 +252,10 @@ class UnitBuilder:
         )
         stream = command_stream(order)
         if stream == self.stream:
-            version = self.version + len(self.events) + 1
-            self.events.append(self.recorder.event(stream, version, answer, cause, 0, self.now))
+            part.events.append(self._own(part, answer, cause, 0))
+            part.said.append(answer)
         else:
-            self._elsewhere(Elsewhere(stream, 0, [answer]), cause)
+            self._elsewhere(part, Elsewhere(stream, 0, [answer]), cause)
 
     def _timer(self, timer: Timer) -> TimerSet | TimerCancel:
         ident = timer_id(self.stream, timer.name)

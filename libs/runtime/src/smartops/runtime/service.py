@@ -22,7 +22,7 @@ from smartops.bus.broker import BusBroker
 from smartops.bus.connection import connect
 from smartops.bus.dead_letter import DeadLetter, DeadLetters
 from smartops.bus.delivery import Delivery
-from smartops.bus.errors import Outage
+from smartops.bus.errors import Outage, Terminal
 from smartops.bus.listener import listener
 from smartops.bus.middleware import ErrorMapping, Outcome
 from smartops.bus.pull import StandingPull
@@ -35,7 +35,7 @@ from smartops.contracts.envelope import read_hint
 from smartops.contracts.errors import ContractError
 from smartops.contracts.subjects import Subjects
 from smartops.contracts.wire import EventData
-from smartops.eventstore.errors import StoreUnavailable
+from smartops.eventstore.errors import BlobCorrupt, BlobMissing, StoreUnavailable
 from smartops.eventstore.pace import GATHER
 from smartops.eventstore.rows import StoredRow, TimerRow
 from smartops.eventstore.store import EventStore
@@ -310,7 +310,7 @@ class Service:
         _log.info("swept", extra={"handler": name, "position": row.position})
         try:
             await self._events[name](cue_of_row(name, row))
-        except ContractError as error:
+        except (ContractError, BlobCorrupt, BlobMissing) as error:
             if error.retryable:
                 raise
             await self.store.park(name, row.event_id, f"{error.code}: {error}")
@@ -376,4 +376,7 @@ class _DeadLettersLater(DeadLetters):
 def _translate(error: Exception) -> Exception | None:
     if isinstance(error, StoreUnavailable):
         return Outage("database", str(error))
+    if isinstance(error, BlobCorrupt | BlobMissing):
+        # No further try reads other bytes: fail closed, and say so at once.
+        return Terminal(f"{error.code}: {error}")
     return None

@@ -66,7 +66,9 @@ class Runs:
                 return replace(decision, reads=reads)
             if any(folded.state.run is not None for _, folded in targets):
                 again = SetTimer(f"{_CLAIM}{looks + 1}", CLAIM_PAUSE, CLOCK, task.bytes)
-                return Decision(timers=[again], reads=[(gate_stream, gate.version)])
+                # On a stale view the run would look, and wait, for ever: what was seen must hold.
+                seen = [(where, folded.version) for where, folded in targets]
+                return Decision(timers=[again], reads=[(gate_stream, gate.version), *seen])
             claimed = [
                 Elsewhere(
                     where,
@@ -197,7 +199,9 @@ class Runs:
         if started is None or after.ended not in _RELEASING or run.ended == after.ended:
             return decision
         tenant = parse_stream(name).tenant
-        owned = await self._targets(tenant, started.environment, started.claims, fresh=fresh)
+        # Our own claim was written by the unit that began the run and is in no cache: a stale view
+        # would show the target as not ours, and it would never be freed.
+        owned = await self._targets(tenant, started.environment, started.claims, fresh=True)
         released = [
             Elsewhere(
                 where,

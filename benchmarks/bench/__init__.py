@@ -1,0 +1,1 @@
+"""Benchmarks: how fast, and what it costs."""

@@ -1,0 +1,108 @@
+"""Following the log by position, through every crash of the database."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Self
+
+import asyncpg
+from smartops.contracts.envelope import read_data
+from smartops.contracts.wire import EventData
+from smartops.eventstore import StoredRow
+from smartops.eventstore.reader import COLUMNS
+
+__all__ = ["LogTail", "Said"]
+
+_ROWS = (
+    f"select {COLUMNS} from smartops_log.events where position > $1 order by position limit 2000"
+)
+_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+LOOK_S = 0.2
+"""Longest time between two looks: word of an event may be lost with the bus."""
+
+
+class Said:
+    """One event of the log: the row, and what it says."""
+
+    __slots__ = ("data", "row")
+
+    def __init__(self, row: StoredRow) -> None:
+        self.row = row
+        self.data: EventData = read_data(row.topic, row.state)
+
+    @property
+    def at(self) -> float:
+        """When it was recorded, in seconds of the epoch."""
+        return self.row.recorded_at.timestamp()
+
+
+class LogTail:
+    """All events so far, in order, read as the database's superuser; use as a context manager.
+
+    Looks when poked, and every now and then.
+    """
+
+    def __init__(self, dsn: str, hear: Callable[[Said], None]) -> None:
+        """Prepare; `hear` is told each event, once and in order."""
+        self._dsn = dsn
+        self._hear = hear
+        self._poked = asyncio.Event()
+        self._news = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.events: list[Said] = []
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._follow(), name="log tail")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    def poke(self) -> None:
+        """Something may have been appended."""
+        self._poked.set()
+
+    async def until(self, condition: Callable[[], bool], patience_s: float) -> bool:
+        """Wait until a condition on what was heard holds; false when patience ran out first."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                while not condition():
+                    self._news.clear()
+                    await self._news.wait()
+        return condition()
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                connection = await asyncpg.connect(self._dsn, timeout=5)
+            except _AWAY:
+                await self._rest()
+                continue
+            try:
+                while True:
+                    rows = await connection.fetch(_ROWS, len(self.events), timeout=10)
+                    self._take([StoredRow._make(row) for row in rows])
+                    if not rows:
+                        await self._rest()
+            except _AWAY:
+                pass
+            finally:
+                connection.terminate()
+
+    async def _rest(self) -> None:
+        self._poked.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_S):
+                await self._poked.wait()
+
+    def _take(self, rows: Sequence[StoredRow]) -> None:
+        for row in rows:
+            said = Said(row)
+            self.events.append(said)
+            self._hear(said)
+        if rows:
+            self._news.set()

@@ -1,0 +1,1 @@
+"""Proofs: a promise, what is done to break it, and how it is checked."""

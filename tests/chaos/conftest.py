@@ -1,0 +1,8 @@
+"""The chaos tests run the experiments' own functions."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))

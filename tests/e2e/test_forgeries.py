@@ -1,0 +1,438 @@
+"""Whoever steals one credential, or the database's owner alters a plan: nothing unapproved runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from smartops.contracts.canonical import raw_digest
+from smartops.contracts.catalogue import AUDIT, GATEWAY, PLANNER, POLICY, RUNNER, SERVICES
+from smartops.contracts.commands import ApprovalDecide
+from smartops.contracts.envelope import EventMeta, encode
+from smartops.contracts.events import (
+    TaskApprovalGranted,
+    TaskApprovalRequired,
+    TaskPaused,
+    TaskPhaseStarted,
+    TaskStarted,
+    ToolCallCompleted,
+    ToolCallDenied,
+    ToolCallDispatched,
+    ToolCallRequested,
+)
+from smartops.contracts.ids import TaskId, call_id, run_id
+from smartops.contracts.plan import Plan, Step
+from smartops.contracts.streams import stream
+from smartops.contracts.wire import Purpose
+from smartops.devstack.stack import Stack
+from smartops.eventstore import Committed, NewEvent, Trigger, Unit, Write
+from smartops.eventstore.errors import CategoryForbidden
+from smartops.runtime.recording import Cause, Recorder
+from smartops.sdk.errors import Refused
+from smartops.sdk.event import Event
+from support.stacks import House, comes_true, house_at, intruder, store_of
+
+# ---- on the bus, with a credential that may not ----------------------------------------------
+
+
+@pytest.fixture(scope="module")
+async def waiting(house: House) -> AsyncIterator[tuple[UUID, TaskApprovalRequired]]:
+    """A task that awaits approval, and must still do so after whatever was tried on it."""
+    task = await house.drift(*await house.take(1))
+    yield task, await house.until(task, TaskApprovalRequired)
+    assert (await house.approve(task)).approvals[0].actor_name == "ada"
+    assert await house.outcome(task) == "completed"
+
+
+def vote(task: UUID, required: TaskApprovalRequired) -> bytes:
+    command = ApprovalDecide(
+        task=task,
+        plan_hash=required.plan_hash,
+        assessment_hash=required.assessment_hash,
+        decision="approve",
+    )
+    return command.model_dump_json().encode()
+
+
+@pytest.mark.parametrize("credential", ["operator", "stranger", *SERVICES])
+async def test_nobody_votes_on_the_subject_of_the_approver(
+    house: House, waiting: tuple[UUID, TaskApprovalRequired], credential: str
+) -> None:
+    approver = house.stack.principals["approver"]
+    subject = house.stack.subjects.command("acme", "approval.decide", 1, approver, "forged")
+
+    async with house.without_effect(), intruder(house.stack, credential) as thief:
+        complaint = await thief.publish(subject, vote(*waiting))
+
+    assert complaint is not None
+    assert "permissions violation" in complaint.lower()
+
+
+@pytest.mark.parametrize(
+    ("credential", "topic", "party"),
+    [
+        (RUNNER, "task.approval.granted", "-"),
+        (PLANNER, "task.approval.granted", "-"),
+        (GATEWAY, "task.approval.granted", "-"),
+        (AUDIT, "task.planned", "-"),
+        (POLICY, "tool.call.requested", "runner"),
+        (POLICY, "tool.call.completed", "runner"),
+        (RUNNER, "tool.call.completed", "runner"),
+        ("operator", "task.approval.granted", "-"),
+        ("approver", "task.approval.granted", "-"),
+    ],
+)
+async def test_nobody_publishes_what_another_service_says(
+    house: House, credential: str, topic: str, party: str
+) -> None:
+    subject = house.stack.subjects.event("acme", topic, 1, party, uuid4())
+
+    async with house.without_effect(), intruder(house.stack, credential) as thief:
+        complaint = await thief.publish(subject, b"{}")
+
+    assert complaint is not None
+    assert "permissions violation" in complaint.lower()
+
+
+async def test_an_operator_sends_no_command_into_another_tenant(house: House) -> None:
+    subject = house.stack.subjects.command(
+        "globex", "intent.submit", 1, house.stack.principals["operator"], "forged"
+    )
+
+    async with house.without_effect(), intruder(house.stack, "operator") as thief:
+        complaint = await thief.publish(subject, b'{"intent":"Fix drift on web servers"}')
+
+    assert complaint is not None
+    assert "permissions violation" in complaint.lower()
+
+
+# ---- on the bus, with a credential that may, telling of what the log does not hold -----------
+
+
+def granted(task: UUID, required: TaskApprovalRequired) -> TaskApprovalGranted:
+    return TaskApprovalGranted(
+        number=required.number,
+        plan_hash=required.plan_hash,
+        document=required.document,
+        assessment_hash=required.assessment_hash,
+        grant=1,
+        run=run_id(TaskId(task), required.number, 1),
+        environment=required.environment,
+        automatic=True,
+        approvals=(),
+        bundle=required.plan_hash,
+        expires_at=required.expires_at,
+    )
+
+
+def told_of(task: UUID, data: TaskApprovalGranted, real: Event, **other: Any) -> bytes:
+    """A well-formed message that is like that of a real event, but for what is given."""
+    meta = EventMeta(
+        id=real.id,
+        tenant="acme",
+        stream=real.stream,
+        version=real.version,
+        entity=str(task),
+        task=task,
+        cause=uuid4(),
+        party="-",
+        time=real.time,
+    )
+    return encode(replace(meta, **other), data)
+
+
+@pytest.mark.parametrize(
+    "lie",
+    ["no such version", "another id", "another topic", "another category", "another tenant"],
+)
+async def test_a_grant_that_the_log_does_not_hold_is_given_up_and_starts_nothing(
+    house: House, waiting: tuple[UUID, TaskApprovalRequired], lie: str
+) -> None:
+    task, required = waiting
+    real = await house.event(task, TaskApprovalRequired)
+    other: dict[str, dict[str, Any]] = {
+        "no such version": {"id": uuid4(), "version": real.version + 1},
+        "another id": {"id": uuid4()},
+        "another topic": {},
+        "another category": {"stream": stream("acme", "task", task)},
+        "another tenant": {"stream": stream("globex", "gate", task)},
+    }
+    message = told_of(task, granted(task, required), real, **other[lie])
+    subject = house.stack.subjects.event("acme", TaskApprovalGranted.topic, 1, "-", task)
+    given_up = await house.given_up("runner-grants")
+
+    async with house.without_effect(), intruder(house.stack, POLICY) as thief:
+        assert await thief.publish(subject, message) is None
+
+        async def dead() -> bool:
+            return await house.given_up("runner-grants") == given_up + 1
+
+        await comes_true(dead)
+
+
+async def test_altered_copies_of_a_real_request_change_nothing(house: House) -> None:
+    target, victim = await house.take(2)
+    task = await house.drift(target)
+    await house.until(task, TaskApprovalRequired)
+    gateway = house.stack.services[GATEWAY].pid
+    os.kill(gateway, signal.SIGSTOP)  # So that real request and copies come to it at once.
+    try:
+        await house.approve(task)
+        real = await house.event(task, ToolCallRequested, times=3)  # Two were for evidence.
+        assert isinstance(real.data, ToolCallRequested)
+        assert real.data.purpose is Purpose.DO
+        subject = house.stack.subjects.event(
+            "acme", real.data.topic, 1, RUNNER, real.data.call
+        )
+        message = json.loads(real.raw)
+        async with intruder(house.stack, RUNNER) as thief:
+            for altered in (
+                {"target": victim},
+                {"arguments": {"asset": target, "version": "6.6.6"}},
+                {"arguments": {"asset": victim, "version": "6.6.6"}, "target": victim},
+                {"tool": "restart_server"},
+                {"call": str(uuid4()), "attempt": 2},
+            ):
+                forged = {**message, "data": {**message["data"], **altered}}
+                assert await thief.publish(subject, json.dumps(forged).encode()) is None
+    finally:
+        os.kill(gateway, signal.SIGCONT)
+
+    assert await house.outcome(task) == "completed"
+    assert len(house.writes(target)) == 1
+    assert house.writes(victim) == []
+    assert await house.versions(target, victim) == ["2.4.1", "2.4.0"]
+
+
+# ---- in the log, with the password of a service ----------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("service", "category"),
+    [
+        (PLANNER, "gate"),
+        (RUNNER, "gate"),
+        (GATEWAY, "gate"),
+        (GATEWAY, "run"),
+        (POLICY, "run"),
+        (POLICY, "task"),
+        (RUNNER, "call"),
+        (RUNNER, "bundle"),
+        (PLANNER, "actor"),
+        (PLANNER, "tool"),
+    ],
+)
+async def test_no_service_writes_history_of_another(
+    house: House, service: str, category: str
+) -> None:
+    event = NewEvent(uuid4(), "task.approval.granted.v1", None, None, "-", b"{}", None)
+    unit = Unit([Trigger("any.handler", uuid4())], [Write(f"acme/{category}-x", 0, [event])])
+
+    async with house.without_effect(), store_of(house.stack, service) as store:
+        with pytest.raises(CategoryForbidden):
+            await store.append(unit)
+
+
+class HostileRunner:
+    """Has the runner's password and key: what it appends is real history of a real run."""
+
+    def __init__(self, house: House, started: TaskStarted, plan: Plan) -> None:
+        self.house = house
+        self.started = started
+        self.plan = plan
+        self.stream = stream("acme", "run", started.run)
+        self._recorder = Recorder(RUNNER, house.stack.subjects)
+
+    def request(self, of: Step, **other: Any) -> ToolCallRequested:
+        """A request as the plan has it, but for what is given."""
+        phases = self.plan.header.phases
+        phase = next(n for n, phase in enumerate(phases) if of.hash() in phase.steps)
+        question = other.get("question", of.id)
+        attempt = other.get("attempt", 1)
+        fields = {
+            "task": self.started.task,
+            "run": self.started.run,
+            "call": call_id(self.stream, question, Purpose.DO, attempt),
+            "purpose": Purpose.DO,
+            "tool": of.tool,
+            "version": of.version,
+            "target": of.target,
+            "question": of.id,
+            "attempt": 1,
+            "phase": phase,
+            "step": of.hash(),
+        }
+        return ToolCallRequested.model_validate({**fields, **other})
+
+    async def ask(self, request: ToolCallRequested) -> ToolCallDenied:
+        """Append a request, tell of it, and see it denied."""
+        cause = Cause(Trigger("runner.calls", uuid4()), self.started.task)
+        async with store_of(self.house.stack, RUNNER) as store:
+            while True:  # The real runner writes here too.
+                version = len(await store.read_stream(self.stream, 0))
+                event = self._recorder.event(
+                    self.stream, version + 1, request, cause, 0, store.db_now()
+                )
+                unit = Unit([cause.trigger], [Write(self.stream, version, [event])])
+                if isinstance(await store.append(unit), Committed):
+                    break
+        assert event.subject is not None
+        async with intruder(self.house.stack, RUNNER) as thief:
+            assert await thief.publish(event.subject, event.state) is None
+        denied: list[ToolCallDenied] = []
+
+        async def answered() -> bool:
+            said = await self.house.told(ToolCallDenied, self.started.task)
+            denied.extend(one for one in said if one.request == event.event_id)
+            return bool(denied)
+
+        await comes_true(answered)
+        return denied[0]
+
+
+async def plan_of(house: House, plan_hash: str, document: str) -> Plan:
+    async with store_of(house.stack, RUNNER) as store:
+        return Plan.read(await store.blob("acme", raw_digest(document)), plan_hash=plan_hash)
+
+
+async def test_a_hostile_runner_gets_nothing_out_that_was_not_approved(house: House) -> None:
+    first, second, victim = await house.take(3)
+    task = await house.drift(first, second)
+    await house.approve(task)
+    await house.until(task, TaskPhaseStarted)
+    await house.operator.pause(task, "to look at it")
+    await house.until(task, TaskPaused)
+    started = await house.until(task, TaskStarted)
+    runner = HostileRunner(
+        house, started, await plan_of(house, started.plan_hash, started.document)
+    )
+    canary, wave = runner.plan.steps
+    unheard = canary.model_copy(update={"target": victim, "arguments": {"asset": victim}})
+    before = house.record()
+
+    async def reason(of: Step, **other: Any) -> str:
+        return (await runner.ask(runner.request(of, **other))).reason_code
+
+    again = {"attempt": 2}
+    assert await reason(canary, **again, step=unheard.hash()) == "step_mismatch"
+    assert await reason(canary, attempt=3, target=victim) == "step_mismatch"
+    assert await reason(canary, attempt=4, tool="restart_server") == "step_mismatch"
+    assert await reason(canary, attempt=5, question="canary/9-x/y") == "step_mismatch"
+    assert await reason(canary, call=uuid4()) == "call_mismatch"
+    assert await reason(wave) == "phase_order"
+    assert await reason(canary, attempt=6, run=uuid4()) == "grant_mismatch"
+    assert await reason(wave, attempt=7, task=uuid4()) == "no_grant"
+    read = {"purpose": Purpose.OBSERVE, "step": None, "call": uuid4()}
+    change = {"asset": victim, "version": "6.6.6"}
+    assert await reason(canary, **read, target=victim, arguments=change) == "not_a_read"
+    undo = {"purpose": Purpose.UNDO, "step": None, "call": uuid4()}
+    assert await reason(canary, **undo, target=victim, undoes=uuid4()) == "not_its_call"
+
+    assert house.record() == before
+    assert house.writes(victim) == []
+    await house.operator.halt(task, "the runner is not ours any more")
+    assert await house.outcome(task) == "escalated_to_human"
+    assert house.record() == before
+
+
+# ---- in the database, as its owner -----------------------------------------------------------
+
+
+@pytest.fixture
+async def doomed(tmp_path: Path) -> AsyncIterator[House]:
+    """A house whose database is tampered with beyond repair."""
+    async with house_at(tmp_path / "house", services=[s for s in SERVICES if s != AUDIT]) as house:
+        yield house
+
+
+async def alter_plan(stack: Stack, document: str, old: bytes, new: bytes) -> None:
+    """Change a blob beneath the store, keeping it under its digest."""
+    owner = await asyncpg.connect(stack.postgres.dsn())
+    try:
+        await owner.execute("alter table smartops_log.blobs disable trigger all")
+        await owner.execute("alter table smartops_log.blobs alter column digest drop expression")
+        [(content,)] = await owner.fetch(
+            "select content from smartops_log.blobs where digest = $1", raw_digest(document)
+        )
+        assert old in content
+        await owner.execute(
+            "update smartops_log.blobs set content = $2 where digest = $1",
+            raw_digest(document),
+            content.replace(old, new),
+        )
+    finally:
+        await owner.close()
+
+
+async def test_a_plan_altered_in_the_database_is_not_begun(doomed: House) -> None:
+    target, victim = await doomed.take(2)
+    task = await doomed.drift(target)
+    required = await doomed.until(task, TaskApprovalRequired)
+    await alter_plan(doomed.stack, required.document, target.encode(), victim.encode())
+
+    await doomed.approve(task)
+
+    async def dead() -> bool:
+        return await doomed.given_up("runner-grants") == 1
+
+    await comes_true(dead)
+    assert await doomed.told(TaskStarted) == []
+    assert doomed.record() == []
+
+
+async def test_a_plan_altered_once_its_run_has_begun_is_not_carried_out(doomed: House) -> None:
+    target, victim = await doomed.take(2)
+    task = await doomed.drift(target)
+    required = await doomed.until(task, TaskApprovalRequired)
+    gateway = doomed.stack.services[GATEWAY].pid
+    os.kill(gateway, signal.SIGSTOP)  # So that it has not read the plan when it is altered.
+    try:
+        await doomed.approve(task)
+        await doomed.event(task, ToolCallRequested, times=3)
+        await alter_plan(doomed.stack, required.document, target.encode(), victim.encode())
+    finally:
+        os.kill(gateway, signal.SIGCONT)
+
+    async def dead() -> bool:
+        return await doomed.given_up("tool_gateway-calls") == 1
+
+    await comes_true(dead)
+    assert await doomed.told(ToolCallDispatched) == []
+    assert len(await doomed.told(ToolCallCompleted)) == 2  # For evidence, before all this.
+    assert doomed.record() == []
+
+
+# ---- as oneself ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("credential", "why"),
+    [
+        ("operator", ("forbidden", "four_eyes")),
+        ("operator-phone", ("forbidden", "four_eyes")),
+        ("stranger", ("unmapped",)),
+    ],
+)
+async def test_nobody_approves_what_they_asked_for_with_any_of_their_credentials(
+    house: House,
+    waiting: tuple[UUID, TaskApprovalRequired],
+    credential: str,
+    why: Sequence[str],
+) -> None:
+    task, required = waiting
+
+    async with house.without_effect():
+        with pytest.raises(Refused) as refused:
+            await house.people[credential].decide(
+                task, required.plan_hash, required.assessment_hash, "approve"
+            )
+
+    assert refused.value.code in why
