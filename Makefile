@@ -37,7 +37,7 @@ walls: setup ## who may import whom
 	$(BIN)/lint-imports
 
 test: setup ## all tests; ARGS='-k name' chooses
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 demo: setup ## one task from intent to done, on real servers; BREAK=1 breaks it, YES=1 asks nothing
 	$(BIN)/smartops demo$(if $(BREAK), --break)$(if $(YES), --yes)

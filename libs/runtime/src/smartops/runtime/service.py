@@ -22,7 +22,7 @@ from smartops.bus.broker import BusBroker
 from smartops.bus.connection import connect
 from smartops.bus.dead_letter import DeadLetter, DeadLetters
 from smartops.bus.delivery import Delivery
-from smartops.bus.errors import Outage, Terminal
+from smartops.bus.errors import Outage, Retryable, Terminal
 from smartops.bus.listener import listener
 from smartops.bus.middleware import ErrorMapping, Outcome
 from smartops.bus.pull import StandingPull
@@ -37,11 +37,12 @@ from smartops.contracts.subjects import Subjects
 from smartops.contracts.wire import EventData
 from smartops.eventstore.errors import BlobCorrupt, BlobMissing, StoreUnavailable
 from smartops.eventstore.pace import GATHER
+from smartops.eventstore.results import Already, Committed, Conflict
 from smartops.eventstore.rows import StoredRow, TimerRow
 from smartops.eventstore.store import EventStore
 from smartops.eventstore.sweeps import Handler, Sweeper
 from smartops.eventstore.timers import Timers
-from smartops.eventstore.units import Trigger
+from smartops.eventstore.units import ReadCondition, Trigger, Unit
 from smartops.runtime.cues import Cue, Order, cue_of_message, cue_of_row
 from smartops.runtime.metering import meter
 from smartops.runtime.orders import Orders
@@ -191,6 +192,29 @@ class Service:
     def cause(self, cue: Cue, task: UUID | None) -> Cause:
         """The cause of what follows from an event."""
         return Cause(Trigger(cue.handler, cue.id), task, cue.traceparent)
+
+    async def nothing_follows(self, cue: Cue, version: int) -> Reaction:
+        """Note that an event was looked at and calls for nothing; else sweeps find it for ever.
+
+        Args:
+            cue: the event.
+            version: of its stream, that this rests on.
+
+        Raises:
+            Retryable: the stream has moved on; look again.
+        """
+        unit = Unit(
+            triggers=[Trigger(cue.handler, cue.id)],
+            reads=[ReadCondition(cue.stream, version)],
+            tenant=cue.tenant,
+        )
+        match await self.store.append(unit):
+            case Committed():
+                return Reaction.DONE
+            case Already():
+                return Reaction.ALREADY
+            case Conflict():
+                raise Retryable(f"{cue.stream} has moved on", retry_after=timedelta(0))
 
     def cause_of_timer(self, row: TimerRow, task: UUID | None) -> Cause:
         """The cause of what follows from a timer."""

@@ -20,10 +20,11 @@ def register(service: Service, runs: Runs) -> None:
     views = service.views
 
     @service.on_event("runner.grants")
-    async def start_run(cue: Cue) -> Reaction | None:
-        gate = (await views.verified(views.gate, cue)).state
+    async def start_run(cue: Cue) -> Reaction:
+        seen = await views.verified(views.gate, cue)
+        gate = seen.state
         if gate.grant is None:
-            return None
+            return await service.nothing_follows(cue, seen.version)
         task = UUID(parse_stream(cue.stream).id)
         name = stream(cue.tenant, "run", gate.grant.run)
         return await runs.start(name, task, service.cause(cue, task))
@@ -34,10 +35,11 @@ def register(service: Service, runs: Runs) -> None:
         return await runs.note(call, cue)
 
     @service.on_event("runner.gate")
-    async def heed_gate(cue: Cue) -> Reaction | None:
-        gate = (await views.verified(views.gate, cue)).state
+    async def heed_gate(cue: Cue) -> Reaction:
+        seen = await views.verified(views.gate, cue)
+        gate = seen.state
         if gate.grant is None:
-            return None
+            return await service.nothing_follows(cue, seen.version)
         task = UUID(parse_stream(cue.stream).id)
         return await runs.heed(cue.tenant, task, gate.grant.run, service.cause(cue, task))
 

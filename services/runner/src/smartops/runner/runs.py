@@ -91,11 +91,11 @@ class Runs:
         started = (await self._runs.folds.load(name)).state.started
         task = started.task if started is not None else None
 
-        async def decide(run: Run, fresh: bool) -> Decision:  # noqa: FBT001
+        async def decide(run: Run, _fresh: bool) -> Decision:  # noqa: FBT001
             plan = await self._plan(name, run)
             if plan is None:
                 return NOTHING
-            return await self._release(name, run, domain.note_outcome(run, plan, call), fresh=fresh)
+            return await self._release(name, run, domain.note_outcome(run, plan, call))
 
         return await self._runs.react(name, self._service.cause(cue, task), decide)
 
@@ -107,7 +107,7 @@ class Runs:
         async def decide(run: Run, fresh: bool) -> Decision:  # noqa: FBT001
             gate = await self._views.gate.load(gate_stream, fresh=fresh)
             decision = domain.heed_gate(run, await self._plan(name, run), task, gate.state)
-            return await self._release(name, run, decision, fresh=fresh)
+            return await self._release(name, run, decision)
 
         return await self._runs.react(name, cause, decide)
 
@@ -142,13 +142,11 @@ class Runs:
         started = (await self._runs.folds.load(row.stream)).state.started
         cause = self._service.cause_of_timer(row, started.task if started is not None else None)
 
-        async def decide(run: Run, fresh: bool) -> Decision:  # noqa: FBT001
+        async def decide(run: Run, _fresh: bool) -> Decision:  # noqa: FBT001
             plan = await self._plan(row.stream, run)
             if plan is None:
                 return NOTHING
-            return await self._release(
-                row.stream, run, domain.tick(run, plan, row.name), fresh=fresh
-            )
+            return await self._release(row.stream, run, domain.tick(run, plan, row.name))
 
         return await self._runs.react(row.stream, cause, decide)
 
@@ -192,7 +190,7 @@ class Runs:
         )
         return list(zip(names, folded, strict=True))
 
-    async def _release(self, name: str, run: Run, decision: Decision, *, fresh: bool) -> Decision:
+    async def _release(self, name: str, run: Run, decision: Decision) -> Decision:
         """Free the targets with the event that ends the run."""
         after = evolve_all(run, decision)
         started = after.started
