@@ -275,6 +275,7 @@ class HostileRunner:
     async def ask(self, request: ToolCallRequested) -> ToolCallDenied:
         """Append a request, tell of it, and see it denied."""
         cause = Cause(Trigger("runner.calls", uuid4()), self.started.task)
+        head = await self.house.head()
         async with store_of(self.house.stack, RUNNER) as store:
             while True:  # The real runner writes here too.
                 version = len(await store.read_stream(self.stream, 0))
@@ -290,7 +291,7 @@ class HostileRunner:
         denied: list[ToolCallDenied] = []
 
         async def answered() -> bool:
-            said = await self.house.told(ToolCallDenied, self.started.task)
+            said = await self.house.told(ToolCallDenied, after=head)
             denied.extend(one for one in said if one.request == event.event_id)
             return bool(denied)
 
