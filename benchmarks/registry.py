@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks.bench.audit_projection import AUDIT_PROJECTION
 from benchmarks.bench.ops_task import OPS_TASK, OPS_TASK_WRITE
 from benchmarks.lib.experiment import Experiment
 from benchmarks.prove.kill_everything import KILL_EVERYTHING
@@ -14,6 +15,6 @@ def _by_name(*experiments: Experiment) -> dict[str, Experiment]:
 
 
 EXPERIMENTS = {
-    "bench": _by_name(OPS_TASK, OPS_TASK_WRITE),
+    "bench": _by_name(OPS_TASK, OPS_TASK_WRITE, AUDIT_PROJECTION),
     "prove": _by_name(KILL_EVERYTHING),
 }

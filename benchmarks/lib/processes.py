@@ -13,6 +13,7 @@ __all__ = [
     "LOADGEN",
     "CpuMeter",
     "busy_cpu_seconds",
+    "cpu_seconds_of",
     "own_memory_mb",
     "proportional_memory_mb",
     "roots_of",
@@ -81,7 +82,7 @@ class CpuMeter:
     def _now(self) -> dict[str, float]:
         # Of ourselves without our children: those are the parts of the stack.
         return {
-            name: _own_time(psutil.Process(pid)) if name == LOADGEN else _time(pid)
+            name: cpu_seconds_of(pid) if name == LOADGEN else _time(pid)
             for name, pid in self._roots.items()
         }
 
@@ -97,8 +98,9 @@ def _time(root: int) -> float:
     return total
 
 
-def _own_time(process: psutil.Process) -> float:
-    times = process.cpu_times()
+def cpu_seconds_of(pid: int) -> float:
+    """User and system time of one process, without its children."""
+    times = psutil.Process(pid).cpu_times()
     return float(times.user + times.system)
 
 

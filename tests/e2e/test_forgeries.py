@@ -23,7 +23,6 @@ from smartops.contracts.events import (
     TaskPaused,
     TaskPhaseStarted,
     TaskStarted,
-    ToolCallCompleted,
     ToolCallDenied,
     ToolCallDispatched,
     ToolCallRequested,
@@ -189,9 +188,7 @@ async def test_altered_copies_of_a_real_request_change_nothing(house: House) -> 
         real = await house.event(task, ToolCallRequested, times=3)  # Two were for evidence.
         assert isinstance(real.data, ToolCallRequested)
         assert real.data.purpose is Purpose.DO
-        subject = house.stack.subjects.event(
-            "acme", real.data.topic, 1, RUNNER, real.data.call
-        )
+        subject = house.stack.subjects.event("acme", real.data.topic, 1, RUNNER, real.data.call)
         message = json.loads(real.raw)
         async with intruder(house.stack, RUNNER) as thief:
             for altered in (
@@ -305,6 +302,9 @@ async def plan_of(house: House, plan_hash: str, document: str) -> Plan:
 
 
 async def test_a_hostile_runner_gets_nothing_out_that_was_not_approved(house: House) -> None:
+    other = await house.staged("stage-granted")
+    assert await house.outcome(other) == "completed"
+    foreign = await house.until(other, ToolCallDispatched)
     first, second, victim = await house.take(3)
     task = await house.drift(first, second)
     await house.approve(task)
@@ -331,16 +331,21 @@ async def test_a_hostile_runner_gets_nothing_out_that_was_not_approved(house: Ho
     assert await reason(wave) == "phase_order"
     assert await reason(canary, attempt=6, run=uuid4()) == "grant_mismatch"
     assert await reason(wave, attempt=7, task=uuid4()) == "no_grant"
-    read = {"purpose": Purpose.OBSERVE, "step": None, "call": uuid4()}
+    assert await reason(wave, attempt=8, task=other) == "grant_mismatch"
+    read = {"purpose": Purpose.OBSERVE, "step": None, "call": uuid4(), "question": "0/http_200/0"}
     change = {"asset": victim, "version": "6.6.6"}
     assert await reason(canary, **read, target=victim, arguments=change) == "not_a_read"
     undo = {"purpose": Purpose.UNDO, "step": None, "call": uuid4()}
-    assert await reason(canary, **undo, target=victim, undoes=uuid4()) == "not_its_call"
+    assert await reason(canary, **undo, target=victim, undoes=foreign.call) == "not_its_call"
+    undo["call"] = uuid4()
+    own = call_id(runner.stream, canary.id, Purpose.DO, 1)
+    assert await reason(canary, **undo, target=victim, undoes=own) == "undo_mismatch"
 
     assert house.record() == before
     assert house.writes(victim) == []
     await house.operator.halt(task, "the runner is not ours any more")
     assert await house.outcome(task) == "escalated_to_human"
+    await house.shows(task, "escalated_to_human")  # Such history does not stop audit either.
     assert house.record() == before
 
 
@@ -354,60 +359,52 @@ async def doomed(tmp_path: Path) -> AsyncIterator[House]:
         yield house
 
 
-async def alter_plan(stack: Stack, document: str, old: bytes, new: bytes) -> None:
-    """Change a blob beneath the store, keeping it under its digest."""
+async def alter_plans(stack: Stack, plans: dict[str, str], victim: str) -> None:
+    """Name another target in plans, beneath the store, keeping them under their digests."""
     owner = await asyncpg.connect(stack.postgres.dsn())
     try:
         await owner.execute("alter table smartops_log.blobs disable trigger all")
         await owner.execute("alter table smartops_log.blobs alter column digest drop expression")
-        [(content,)] = await owner.fetch(
-            "select content from smartops_log.blobs where digest = $1", raw_digest(document)
-        )
-        assert old in content
-        await owner.execute(
-            "update smartops_log.blobs set content = $2 where digest = $1",
-            raw_digest(document),
-            content.replace(old, new),
-        )
+        for document, target in plans.items():
+            digest = raw_digest(document)
+            content = await owner.fetchval(
+                "select content from smartops_log.blobs where digest = $1", digest
+            )
+            assert target.encode() in content
+            await owner.execute(
+                "update smartops_log.blobs set content = $2 where digest = $1",
+                digest,
+                content.replace(target.encode(), victim.encode()),
+            )
     finally:
         await owner.close()
 
 
-async def test_a_plan_altered_in_the_database_is_not_begun(doomed: House) -> None:
-    target, victim = await doomed.take(2)
-    task = await doomed.drift(target)
-    required = await doomed.until(task, TaskApprovalRequired)
-    await alter_plan(doomed.stack, required.document, target.encode(), victim.encode())
-
-    await doomed.approve(task)
-
-    async def dead() -> bool:
-        return await doomed.given_up("runner-grants") == 1
-
-    await comes_true(dead)
-    assert await doomed.told(TaskStarted) == []
-    assert doomed.record() == []
-
-
-async def test_a_plan_altered_once_its_run_has_begun_is_not_carried_out(doomed: House) -> None:
-    target, victim = await doomed.take(2)
-    task = await doomed.drift(target)
-    required = await doomed.until(task, TaskApprovalRequired)
+async def test_a_plan_altered_in_the_database_is_neither_begun_nor_carried_on(
+    doomed: House,
+) -> None:
+    begun, unbegun, victim = await doomed.take(3)
+    running, waiting = await doomed.drift(begun), await doomed.drift(unbegun)
+    first = await doomed.until(running, TaskApprovalRequired)
+    second = await doomed.until(waiting, TaskApprovalRequired)
     gateway = doomed.stack.services[GATEWAY].pid
     os.kill(gateway, signal.SIGSTOP)  # So that it has not read the plan when it is altered.
     try:
-        await doomed.approve(task)
-        await doomed.event(task, ToolCallRequested, times=3)
-        await alter_plan(doomed.stack, required.document, target.encode(), victim.encode())
+        await doomed.approve(running)
+        await doomed.event(running, ToolCallRequested, times=3)  # Two were for evidence.
+        plans = {first.document: begun, second.document: unbegun}
+        await alter_plans(doomed.stack, plans, victim)
+        await doomed.approve(waiting)
     finally:
         os.kill(gateway, signal.SIGCONT)
 
     async def dead() -> bool:
-        return await doomed.given_up("tool_gateway-calls") == 1
+        durables = ("tool_gateway-calls", "runner-grants")
+        return [await doomed.given_up(durable) for durable in durables] == [1, 1]
 
     await comes_true(dead)
+    assert await doomed.told(TaskStarted, waiting) == []
     assert await doomed.told(ToolCallDispatched) == []
-    assert len(await doomed.told(ToolCallCompleted)) == 2  # For evidence, before all this.
     assert doomed.record() == []
 
 

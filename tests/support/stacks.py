@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import nats
+from nats.aio.client import Client as Nats
 from smartops.bus.api import API, api_request
 from smartops.bus.connection import close, connect
 from smartops.bus.topology import DLQ_STREAM
@@ -19,7 +20,6 @@ from smartops.bus.users import MONITOR, inbox_prefix
 from smartops.contracts.commands import IntentContext, IntentSubmit, Scope, WantedStep
 from smartops.contracts.events import CommandRefused, TaskApprovalGranted, TaskApprovalRequired
 from smartops.contracts.ids import command_key
-from smartops.contracts.streams import stream
 from smartops.contracts.wire import Environment, EventData
 from smartops.devstack.files import private_directory, write_private
 from smartops.devstack.stack import Stack, StackOptions, running_stack
@@ -108,9 +108,7 @@ class House:
     async def approve(self, task: UUID) -> TaskApprovalGranted:
         """Approve what awaits approval, as the approver."""
         required = await self.until(task, TaskApprovalRequired)
-        await self.approver.decide(
-            task, required.plan_hash, required.assessment_hash, "approve"
-        )
+        await self.approver.decide(task, required.plan_hash, required.assessment_hash, "approve")
         return await self.until(task, TaskApprovalGranted)
 
     async def say(self, name: str, ident: str, payload: bytes) -> CommandRefused:
@@ -123,7 +121,9 @@ class House:
         subject = self.stack.subjects.command(self.tenant, name, 1, principal, ident)
         async with self._bus.listen([refusals]) as inbox:
             # A message id of its own: the server shall not drop what the service has to judge.
-            await self._bus.send(subject, payload, name=name, message_id=f"{ident}{payload!r}"[:200])
+            await self._bus.send(
+                subject, payload, name=name, message_id=f"{ident}{payload!r}"[:200]
+            )
             event = await inbox.next(PATIENCE)
         assert event is not None, f"{payload!r} was not refused"
         assert isinstance(event.data, CommandRefused)
@@ -150,11 +150,8 @@ class House:
 
     async def outcome(self, task: UUID) -> str | None:
         """How a task ended, once it has."""
-        events: list[Event] = []
-        async with asyncio.timeout(PATIENCE), aclosing(self.operator.watch(task)) as coming:
-            async for event in coming:
-                events.append(event)
-        return fold(events).outcome
+        async with asyncio.timeout(PATIENCE), aclosing(self.operator.watch(task)) as events:
+            return fold([event async for event in events]).outcome
 
     # ---- looking ---------------------------------------------------------------------------
 
@@ -162,6 +159,15 @@ class House:
         """What the log says of a kind."""
         events = await self.reader.events(task, after=after)
         return [event.data for event in events if isinstance(event.data, kind)]
+
+    async def shows(self, task: UUID, status: str) -> None:
+        """Wait until people are shown this status of a task."""
+
+        async def shown() -> bool:
+            rows = await self.reader.tasks(status=status, limit=100)
+            return any(row["task"] == task for row in rows)
+
+        await comes_true(shown)
 
     async def head(self) -> int:
         """The position of the tenant's last event."""
@@ -222,7 +228,7 @@ async def house_at(home: Path, **options: Any) -> AsyncIterator[House]:
     chosen = StackOptions(
         **{
             "servers": 4,
-            "persons": {name: () for name in PEOPLE},
+            "persons": dict.fromkeys(PEOPLE, ()),
             "canary_window": timedelta(seconds=1),
             "wave_window": timedelta(milliseconds=300),
             "sample_interval": timedelta(milliseconds=100),
@@ -251,7 +257,7 @@ async def comes_true(look: Callable[[], Awaitable[bool]]) -> None:
 class Intruder:
     """Somebody with a stolen credential."""
 
-    def __init__(self, connection: nats.NATS, complaints: list[str]) -> None:
+    def __init__(self, connection: Nats, complaints: list[str]) -> None:
         self._connection = connection
         self._complaints = complaints
 
@@ -295,8 +301,3 @@ async def store_of(stack: Stack, service: str) -> AsyncIterator[EventStore]:
         yield store
     finally:
         await store.close(timedelta(seconds=1))
-
-
-def gate_of(house: House, task: UUID) -> str:
-    """The stream of a task's gate."""
-    return stream(house.tenant, "gate", task)

@@ -154,5 +154,7 @@ def _secret_in(command: IntentSubmit) -> Refusal | None:
     try:
         refuse_secrets(command.model_dump(mode="json"))
     except RedactError as error:
-        return Refusal("secret", str(error), getattr(error, "path", None) or None)
+        # A JSON pointer; refusals name fields as dotted paths.
+        where = str(getattr(error, "path", "")).strip("/").replace("/", ".")
+        return Refusal("secret", str(error), where or None)
     return None

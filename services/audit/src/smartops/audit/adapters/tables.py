@@ -13,7 +13,7 @@ from smartops.audit.folding import BookKey, book_key
 from smartops.audit.place import Place
 from smartops.audit.read_models import ALL
 from smartops.audit.read_models.approvals import APPROVALS
-from smartops.audit.read_models.book import Book
+from smartops.audit.read_models.book import Book, Key
 from smartops.audit.read_models.calls import CALLS
 from smartops.audit.read_models.model import ReadModel
 from smartops.audit.read_models.phases import PHASES
@@ -139,9 +139,12 @@ class Tables:
         Raises:
             PlaceLost: the tables no longer stand at `expected`.
         """
-        rows: dict[ReadModel[Any], list[Any]] = {}
+        # One row per key: a service that says another task than the one it speaks of puts a call
+        # or run into two books, and the upsert would refuse both, for ever.
+        by_key: dict[ReadModel[Any], dict[Key, Any]] = {}
         for model, row in changes:
-            rows.setdefault(model, []).append(row)
+            by_key.setdefault(model, {})[model.key_of(row)] = row
+        rows = {model: list(changed.values()) for model, changed in by_key.items()}
         try:
             await self._write(rows, expected, place)
         except (asyncpg.DataError, ValueError):
