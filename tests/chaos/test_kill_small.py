@@ -26,8 +26,8 @@ SMALL = Plan(
     servers=60,
     seed=7,
     pause_s=1.0,
-    delay_ms=150,
-    lost_answers=2,
+    delay_ms=250,
+    lost_answers=0,
     patience_s=40,
     await_bus=False,
 )

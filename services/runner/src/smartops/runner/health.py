@@ -63,7 +63,11 @@ def judge_sample(
     """Whether a sample shows health: yes, no, or None when it shows nothing; and why."""
     if request.phase is None:
         return None, "the sample belongs to no phase"
-    check = plan.header.phases[request.phase].checks[int(request.question.rpartition("/")[2])]
+    number = request.question.rpartition("/")[2]
+    checks = plan.header.phases[request.phase].checks
+    if not number.isdecimal() or int(number) >= len(checks):
+        return None, "the sample belongs to no check"
+    check = checks[int(number)]
     targets = (request.arguments or {}).get("targets")
     values = output.get("results") if isinstance(output, dict) else None
     if not isinstance(values, dict) or not isinstance(targets, list):

@@ -169,7 +169,10 @@ def _settled(run: Run, event: TaskStepSettled) -> Run:
                 back = replace(run.rollback, attempts=run.rollback.attempts + 1)
             return replace(run, rollback=back)
         case Purpose.OBSERVE:
-            check = int(event.question.rpartition("/")[2])
+            number = event.question.rpartition("/")[2]
+            if not number.isdecimal():
+                return run  # Not one of our samples, so it tells nothing of our health.
+            check = int(number)
             seen = run.samples.get(check, Samples())
             return replace(run, samples={**run.samples, check: _sampled(seen, event)})
         case Purpose.EVIDENCE:

@@ -77,7 +77,11 @@ class Calls:
         """A call is asked for: deny it, or carry it out and record what came back."""
         request, _ = await asyncio.gather(self._request(cue), self._read_ahead(cue))
         name = stream(cue.tenant, "call", request.call)
-        cause = self._service.cause(cue, request.task)
+        owner = await self._owner(cue, request)
+        cause = self._service.cause(cue, owner)
+        if owner != request.task:
+            await self._disown(name, cause, cue, request, owner)
+            return
         known = self._calls.folds.peek(name)
         if known is not None and not known.state.new:
             await self._calls.react(name, cause, _nothing)
@@ -130,6 +134,26 @@ class Calls:
         cause = self._service.cause_of_timer(row, sent.facts.task)
         if await self._calls.react(row.stream, cause, decide) is Reaction.DONE and went and tool:
             await self._send(row.stream, ident, tool)
+
+    async def _owner(self, cue: Cue, request: ToolCallRequested) -> UUID:
+        """The task that the requester's stream belongs to, whatever the request says."""
+        ref = parse_stream(cue.stream)
+        if ref.category == "task":
+            return UUID(ref.id)
+        run = await self._views.run.load(cue.stream, at_least=cue.version)
+        return run.state.started.task if run.state.started is not None else request.task
+
+    async def _disown(
+        self, name: str, cause: Cause, cue: Cue, request: ToolCallRequested, owner: UUID
+    ) -> None:
+        """Deny a request that names another task than its own, in the history of its own."""
+        denial = Denial("task_mismatch", "gateway.request", "the request names another task")
+        own = request.model_copy(update={"task": owner})
+
+        async def decide(call: Call, _fresh: bool) -> Decision:  # noqa: FBT001
+            return self._denied(call, cue, own, denial, ())
+
+        await self._calls.react(name, cause, decide, new=True)
 
     # ---- a write ---------------------------------------------------------------------------
 
