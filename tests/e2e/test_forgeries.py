@@ -330,8 +330,8 @@ async def test_a_hostile_runner_gets_nothing_out_that_was_not_approved(house: Ho
     assert await reason(canary, call=uuid4()) == "call_mismatch"
     assert await reason(wave) == "phase_order"
     assert await reason(canary, attempt=6, run=uuid4()) == "grant_mismatch"
-    assert await reason(wave, attempt=7, task=uuid4()) == "no_grant"
-    assert await reason(wave, attempt=8, task=other) == "grant_mismatch"
+    assert await reason(wave, attempt=7, task=uuid4()) == "task_mismatch"
+    assert await reason(wave, attempt=8, task=other) == "task_mismatch"
     read = {"purpose": Purpose.OBSERVE, "step": None, "call": uuid4(), "question": "0/http_200/0"}
     change = {"asset": victim, "version": "6.6.6"}
     assert await reason(canary, **read, target=victim, arguments=change) == "not_a_read"
@@ -398,11 +398,14 @@ async def test_a_plan_altered_in_the_database_is_neither_begun_nor_carried_on(
     finally:
         os.kill(gateway, signal.SIGCONT)
 
-    async def dead() -> bool:
-        durables = ("tool_gateway-calls", "runner-grants")
-        return [await doomed.given_up(durable) for durable in durables] == [1, 1]
+    denied = await doomed.until(running, ToolCallDenied)
+    assert denied.reason_code == "plan_mismatch"
+    await doomed.until(running, TaskPaused)  # A person has to look.
 
-    await comes_true(dead)
+    async def given_up() -> bool:
+        return await doomed.given_up("runner-grants") == 1
+
+    await comes_true(given_up)
     assert await doomed.told(TaskStarted, waiting) == []
     assert await doomed.told(ToolCallDispatched) == []
     assert doomed.record() == []

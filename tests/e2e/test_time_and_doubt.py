@@ -96,9 +96,6 @@ async def test_a_restart_whose_answer_was_lost_is_never_repeated_and_goes_to_a_p
     assert len(hasty.writes(server)) == 1
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a send that is due again does not ask the gate whether it is halted"
-)
 async def test_after_a_halt_not_even_a_lost_answer_is_asked_for_again(hasty: House) -> None:
     [server] = await hasty.take(1)
     await spoil(hasty, "apply_then_drop", server, "set_version", 4)

@@ -156,7 +156,6 @@ def test_data_is_read_strictly_by_its_topic() -> None:
         read_data("task.halted.v1", changed(data={"principal": "op", "reason": "x", "more": 1}))
 
 
-@pytest.mark.xfail(strict=True, reason="read_data lets the JSON reader's own errors through")
 @pytest.mark.parametrize("raw", [b"", b"{", b"{}", b"[]", b"\xff"])
 def test_stored_bytes_that_are_no_event_are_malformed(raw: bytes) -> None:
     with pytest.raises(Malformed):

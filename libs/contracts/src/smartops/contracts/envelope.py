@@ -116,7 +116,10 @@ def read_data(topic: str, state: bytes) -> EventData:
         UnknownVersion: as `read_hint`.
     """
     model = known(topic)
-    raw = from_json(state)["data"]
+    try:
+        raw = from_json(state)["data"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Malformed(f"stored {topic} is no CloudEvent with data") from error
     latest = newest(model)
     if latest is not model:
         raw = upcast(topic, raw)

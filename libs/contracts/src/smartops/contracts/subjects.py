@@ -66,8 +66,9 @@ class Subjects:
             raise ValueError(f"{prefix!r} is no subject prefix")
         self.prefix = prefix
         self._events = f"{prefix}." if prefix else ""
-        self._commands = f"{prefix}-cmd." if prefix else "cmd."
-        self._parked = f"{prefix}-dlq" if prefix else "dlq"
+        # Without a prefix, `cmd.>` would overlap `*.task.>`: no family of topics is called cmd.
+        self._commands = f"{prefix}-cmd." if prefix else "cmd.cmd."
+        self._parked = f"{prefix}-dlq" if prefix else "dlq.dlq"
 
     def event(self, tenant: str, topic: str, version: int, party: str, entity: object) -> str:
         """The subject on which an event is published."""
@@ -135,7 +136,11 @@ class Subjects:
             raise Malformed(f"{subject!r} is no event subject", field="subject")
         tenant, *topic, version, party, entity = tokens
         return EventSubject(
-            _tenant(tenant), _name(".".join(topic)), _version(version), party, _token(entity)
+            _tenant(tenant),
+            _name(".".join(topic)),
+            _version(version),
+            _token(party),
+            _token(entity),
         )
 
     def read_command(self, subject: str) -> CommandSubject:

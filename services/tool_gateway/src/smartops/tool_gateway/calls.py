@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from pydantic import JsonValue, ValidationError
-from smartops.contracts.events import CallFacts, Decided, ToolCallRequested, UndoEntitlement
+from smartops.contracts.errors import Malformed
+from smartops.contracts.events import (
+    CallFacts,
+    Decided,
+    TaskApprovalGranted,
+    ToolCallRequested,
+    UndoEntitlement,
+)
 from smartops.contracts.folds import CallView, GateView, RunView
 from smartops.contracts.ids import call_id, tool_key
 from smartops.contracts.plan import Plan, Step
 from smartops.contracts.streams import PLATFORM, parse_stream, stream
 from smartops.contracts.wire import Category, Environment, JsonObject, Purpose
+from smartops.eventstore.errors import BlobCorrupt, BlobMissing
 from smartops.eventstore.rows import TimerRow
 from smartops.eventstore.units import Trigger
 from smartops.policy_engine import GrantInput, ToolCallInput
@@ -27,7 +35,14 @@ from smartops.runtime.recording import Cause
 from smartops.runtime.service import Service
 from smartops.tool_gateway import domain
 from smartops.tool_gateway.bundle import ActiveBundle
-from smartops.tool_gateway.checks import Denial, Permit, check_read, check_step, check_undo
+from smartops.tool_gateway.checks import (
+    Denial,
+    Permit,
+    check_attempt,
+    check_read,
+    check_step,
+    check_undo,
+)
 from smartops.tool_gateway.ports import Answer, NotApplied, Outbound, Unknown
 from smartops.tool_gateway.secrets import Secrets
 from smartops.tool_gateway.state import Call, evolve
@@ -52,6 +67,7 @@ class _Context:
     gate: GateView
     plan: Plan | None
     undone: CallView
+    earlier: CallView | None
     reads: tuple[tuple[str, int], ...]
 
 
@@ -122,12 +138,18 @@ class Calls:
         ident = UUID(parse_stream(row.stream).id)
         timeout = timedelta(milliseconds=tool.descriptor.timeout_ms) if tool else timedelta(0)
         went = False
+        gate_stream = stream(parse_stream(row.stream).tenant, "gate", sent.facts.task)
 
         async def decide(call: Call, _fresh: bool) -> Decision:  # noqa: FBT001
             nonlocal went
-            decision = domain.send_again(
-                call, ident, self.incarnation, self._service.store.db_now(), timeout, ()
-            )
+            went = False
+            gate = await self._views.gate.load(gate_stream, fresh=True)
+            reads = ((gate_stream, gate.version),)
+            if gate.state.halted is not None:
+                why = f"{call.uncertain.reason if call.uncertain else ''}; then halted"
+                return replace(domain.leave_to_person(call, ident, why), reads=reads)
+            now = self._service.store.db_now()
+            decision = domain.send_again(call, ident, self.incarnation, now, timeout, reads)
             went = bool(decision.events)
             return decision
 
@@ -273,6 +295,7 @@ class Calls:
                 gate=GateView(),
                 plan=None,
                 undone=CallView(),
+                earlier=None,
                 reads=(),
             )
         gate_stream = stream(cue.tenant, "gate", request.task)
@@ -290,7 +313,7 @@ class Calls:
         reads = [(gate_stream, gate.version), (bundle_stream, bundle.version)]
         plan = None
         if grant is not None:
-            plan = await self._service.plans.get(cue.tenant, grant.document, grant.plan_hash)
+            plan = await self._plan(cue.tenant, grant)
             for voice in grant.approvals:
                 actor = stream(cue.tenant, "actor", voice.actor)
                 reads.append((actor, (await self._views.actor.load(actor, fresh=fresh)).version))
@@ -305,8 +328,23 @@ class Calls:
             gate=gate.state,
             plan=plan,
             undone=undone,
+            earlier=await self._earlier(cue, request),
             reads=tuple(reads),
         )
+
+    async def _plan(self, tenant: str, grant: TaskApprovalGranted) -> Plan | None:
+        """The approved plan; None when what is stored is not what was approved."""
+        try:
+            return await self._service.plans.get(tenant, grant.document, grant.plan_hash)
+        except (BlobCorrupt, BlobMissing, Malformed):
+            return None
+
+    async def _earlier(self, cue: Cue, request: ToolCallRequested) -> CallView | None:
+        """The attempt before this one; None for a first attempt."""
+        if request.attempt == 1:
+            return None
+        before = call_id(cue.stream, request.question, request.purpose, request.attempt - 1)
+        return (await self._views.call.load(stream(cue.tenant, "call", before), fresh=True)).state
 
     def _check(self, context: _Context, tool: Tool | None) -> tuple[Permit, CallFacts] | Denial:
         request = context.request
@@ -327,6 +365,8 @@ class Calls:
                 permit = check_undo(request, context.run, context.gate, context.undone)
         if isinstance(permit, Denial):
             return permit
+        if (denial := check_attempt(request, context.earlier)) is not None:
+            return denial
         if tool is None:
             return Denial("unknown_tool", "gateway.registry", f"{request.tool} is not registered")
         try:

@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from smartops.contracts.events import ToolCallRequested
-from smartops.contracts.folds import CallView, GateView, RunView
+from smartops.contracts.folds import CallStatus, CallView, GateView, RunView
 from smartops.contracts.ids import call_id
 from smartops.contracts.plan import Plan, Step
 from smartops.contracts.streams import stream
 from smartops.contracts.tools import ToolDescriptor
 from smartops.contracts.wire import Category, JsonObject, Purpose
 
-__all__ = ["Denial", "Permit", "check_read", "check_step", "check_undo"]
+__all__ = ["Denial", "Permit", "check_attempt", "check_read", "check_step", "check_undo"]
+
+
+_NOT_APPLIED = frozenset({CallStatus.DENIED, CallStatus.FAILED, CallStatus.NOT_APPLIED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,19 @@ def check_step(
     if tool.category is not step.category:
         return Denial("tool_changed", "gateway.category", f"{step.tool} is {tool.category}")
     return Permit(step.arguments, step, gate.grant.grant)
+
+
+def check_attempt(request: ToolCallRequested, earlier: CallView | None) -> Denial | None:
+    """Another attempt follows only a definite not-applied; else it could apply a step twice."""
+    if request.attempt == 1 or request.purpose in (Purpose.EVIDENCE, Purpose.OBSERVE):
+        return None
+    if earlier is not None and earlier.status in _NOT_APPLIED:
+        return None
+    return Denial(
+        "attempt_not_due",
+        "gateway.attempt",
+        f"attempt {request.attempt - 1} was not definitely not applied",
+    )
 
 
 def check_undo(

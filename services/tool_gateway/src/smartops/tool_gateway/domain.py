@@ -34,6 +34,7 @@ __all__ = [
     "conclude",
     "deny",
     "dispatch",
+    "leave_to_person",
     "record_read",
     "send_again",
 ]
@@ -121,6 +122,17 @@ def send_again(
         sent.facts, sent.idempotence, sent.key, incarnation, timeout, sent.before, sent.undo
     )
     return _send(ident, again, now, call.sends + 1, reads)
+
+
+def leave_to_person(call: Call, ident: UUID, reason: str) -> Decision:
+    """An answer was lost and may not be asked for again: only a person can clear it up."""
+    sent, uncertain = call.dispatched, call.uncertain
+    if call.ended is not None or sent is None or uncertain is None or uncertain.next == "human":
+        return NOTHING
+    left = ToolCallUncertain(
+        call=ident, facts=sent.facts, reason=reason[:4000], next="human", send=call.sends
+    )
+    return Decision([left])
 
 
 def conclude(

@@ -69,7 +69,7 @@ class FleetDriver:
                 path = f"/v1/servers/{_asset(outbound)}/version"
                 return await self._request(outbound, "PUT", path, body=body)
             case "restart_server":
-                body = {"reason": outbound.arguments.get("reason", "")}
+                body = {"reason": outbound.arguments.get("reason", "asked for by a plan")}
                 path = f"/v1/servers/{_asset(outbound)}/restart"
                 return await self._request(outbound, "POST", path, body=body)
             case "drain_server" | "undrain_server":

@@ -85,7 +85,7 @@ class RestartServer(Arguments):
     """Which server, and why."""
 
     asset: TargetName
-    reason: Annotated[str, Field(max_length=500)] = ""
+    reason: Annotated[str, Field(min_length=1, max_length=200)] = "asked for by a plan"
 
 
 class Restarted(Output):
