@@ -18,7 +18,13 @@ __all__ = ["LogTail", "Said"]
 _ROWS = (
     f"select {COLUMNS} from smartops_log.events where position > $1 order by position limit 2000"
 )
-_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 LOOK_S = 0.2
 """Longest time between two looks: word of an event may be lost with the bus."""
 

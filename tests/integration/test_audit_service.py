@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import asyncpg
 import pytest
 from smartops.audit.anchors import read_anchors
 from smartops.audit.options import AuditOptions
@@ -165,6 +166,20 @@ async def test_a_lost_connection_is_made_again(told: AuditDatabase, tmp_path: Pa
         assert service.counters.sessions > sessions
     async with told.audit() as conn:
         assert (await check(conn)).ok
+
+
+async def test_a_connection_told_to_end_but_still_open_is_lost_too(
+    told: AuditDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ending(*_: object) -> list[object]:
+        raise asyncpg.InternalClientError("cannot switch to state 12")
+
+    async with running(told, tmp_path) as service:
+        await until(service, 46)
+        with monkeypatch.context() as patched:
+            patched.setattr("smartops.audit.service.read_after", ending)
+            assert "cannot switch" in await until_trouble(service, "database")
+        await until_well(service)
 
 
 async def test_a_database_that_is_away_is_waited_for(

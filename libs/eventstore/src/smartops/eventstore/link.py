@@ -72,7 +72,13 @@ class Link:
         if conn is not None:
             try:
                 await conn.close(timeout=2)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except (
+                OSError,
+                TimeoutError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
+            ):
                 conn.terminate()
 
     async def once(self, sql: str, *arguments: Any, timeout: float) -> list[asyncpg.Record]:  # noqa: ASYNC109

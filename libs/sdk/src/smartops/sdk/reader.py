@@ -297,6 +297,7 @@ class Reader:
             asyncpg.AdminShutdownError,
             asyncpg.CrashShutdownError,
             asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
         ) as error:
             reason = str(error) or type(error).__name__
             raise Unreachable("The database", _place(self._dsn), reason) from error

@@ -32,7 +32,14 @@ PROJECTOR_LOCK = 5216902748839463217
 """Session advisory lock of the one projector, held on the connection that writes: who has lost the
 connection has lost the lock, and cannot write any more."""
 
-_LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+_LOST = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    # What asyncpg says to a statement between the server's goodbye and the closed socket.
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
 
 
 class AuditService:
