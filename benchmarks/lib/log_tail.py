@@ -11,19 +11,13 @@ import asyncpg
 from smartops.contracts.envelope import read_data
 from smartops.contracts.wire import EventData
 from smartops.eventstore import StoredRow
+from smartops.eventstore.faults import AWAY
 from smartops.eventstore.reader import COLUMNS
 
 __all__ = ["LogTail", "Said"]
 
 _ROWS = (
     f"select {COLUMNS} from smartops_log.events where position > $1 order by position limit 2000"
-)
-_AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
 )
 LOOK_S = 0.2
 """Longest time between two looks: word of an event may be lost with the bus."""
@@ -85,7 +79,7 @@ class LogTail:
         while True:
             try:
                 connection = await asyncpg.connect(self._dsn, timeout=5)
-            except _AWAY:
+            except AWAY:
                 await self._rest()
                 continue
             try:
@@ -94,7 +88,7 @@ class LogTail:
                     self._take([StoredRow._make(row) for row in rows])
                     if not rows:
                         await self._rest()
-            except _AWAY:
+            except AWAY:
                 pass
             finally:
                 connection.terminate()

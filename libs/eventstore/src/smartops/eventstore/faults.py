@@ -11,7 +11,17 @@ from smartops.eventstore.errors import (
     TenantMismatch,
 )
 
-__all__ = ["Fault", "as_store_error", "classify"]
+__all__ = ["AWAY", "Fault", "as_store_error", "classify"]
+
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    # What asyncpg says to a statement between the server's goodbye and the closed socket.
+    asyncpg.InternalClientError,
+)
+"""All that a connection may raise, for those who connect anew whatever it was."""
 
 
 class Fault(Enum):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 from smartops.eventstore.errors import StoreClosed, StoreUnavailable
-from smartops.eventstore.faults import Fault, as_store_error, classify
+from smartops.eventstore.faults import AWAY, Fault, as_store_error, classify
 
 __all__ = ["Connect", "Connection", "Link", "LinkLost"]
 
@@ -72,13 +72,7 @@ class Link:
         if conn is not None:
             try:
                 await conn.close(timeout=2)
-            except (
-                OSError,
-                TimeoutError,
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-                asyncpg.InternalClientError,
-            ):
+            except AWAY:
                 conn.terminate()
 
     async def once(self, sql: str, *arguments: Any, timeout: float) -> list[asyncpg.Record]:  # noqa: ASYNC109

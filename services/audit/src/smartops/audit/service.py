@@ -10,7 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
-import asyncpg
 from smartops.audit.adapters.announcing import Announcer, Publish
 from smartops.audit.adapters.connecting import connect
 from smartops.audit.adapters.log import last_position, read_after
@@ -23,6 +22,7 @@ from smartops.audit.read_models import PROJECTOR
 from smartops.audit.rebuild import replace
 from smartops.audit.standing import Counters, Part
 from smartops.contracts.subjects import Subjects
+from smartops.eventstore.faults import AWAY
 
 __all__ = ["PROJECTOR_LOCK", "AuditService"]
 
@@ -31,15 +31,6 @@ _log = logging.getLogger(__name__)
 PROJECTOR_LOCK = 5216902748839463217
 """Session advisory lock of the one projector, held on the connection that writes: who has lost the
 connection has lost the lock, and cannot write any more."""
-
-_LOST = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    # What asyncpg says to a statement between the server's goodbye and the closed socket.
-    asyncpg.InternalClientError,
-    OSError,
-    TimeoutError,
-)
 
 
 class AuditService:
@@ -129,7 +120,7 @@ class AuditService:
                 await self._session()
             except AuditError as error:
                 await self._note(error.code, str(error), error)
-            except _LOST as error:
+            except AWAY as error:
                 await self._note("database", f"{type(error).__name__}: {error}", error)
             if not self._stopping.is_set():
                 await self._pause(self.options.retry_pause)
@@ -230,5 +221,5 @@ class AuditService:
 async def _close(conn: Connection) -> None:
     try:
         await conn.close(timeout=2)
-    except _LOST:
+    except AWAY:
         conn.terminate()
