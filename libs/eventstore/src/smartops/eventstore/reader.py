@@ -39,7 +39,9 @@ select q.ord, {", ".join("e." + column for column in COLUMNS.split(", "))}
 union all
 select -q.ord, null, null, null, null, null, null, null, null, null, null, b.content, null, null
   from unnest($4::text[], $5::bytea[]) with ordinality as q(tenant, digest, ord)
-  join smartops_log.blobs b on b.tenant = q.tenant and b.digest = q.digest
+ cross join lateral (
+       select x.content from smartops_log.blobs x
+        where x.tenant = q.tenant and x.digest = q.digest limit 1) b
  order by 1, 2
 """  # noqa: S608 - made of constants.
 

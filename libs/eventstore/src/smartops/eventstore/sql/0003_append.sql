@@ -16,6 +16,10 @@
 --      nothing for its neighbours. Positions are given here, so a loser burns none.
 --   4. The accepted rows, set-based.
 --
+-- Plans are made once per session, perhaps while the tables are empty, and kept while they grow. So
+-- each look-up is a lateral one with a limit, or by `any (array)`: nothing is left to join but by
+-- index. A plain join was planned as a hash over all of the inbox, and cost more with every row.
+--
 -- The chain, per tenant; all integers big-endian, texts in UTF-8, || is concatenation:
 --   hash = SHA-256( previous hash (32 bytes; 32 zero bytes for the first)
 --                || position  int64
@@ -134,20 +138,25 @@ begin
     v_settled := array(
         select q.ord::int
           from unnest(p_trigger_handler, p_trigger_cause) with ordinality as q(handler, cause, ord)
-          join smartops_log.inbox x
-            on x.role = v_role and x.handler = q.handler and x.cause = q.cause);
+         cross join lateral (
+               select from smartops_log.inbox x
+                where x.cause = q.cause and x.handler = q.handler and x.role = v_role limit 1) x);
     if true = any (p_trigger_timer) then
         v_settled := v_settled || array(
             select q.ord::int
               from unnest(p_trigger_cause, p_trigger_timer) with ordinality as q(cause, timer, ord)
-             where q.timer and q.ord <> all (v_settled) and not exists (
-                select from smartops_log.timers x where x.role = v_role and x.timer_id = q.cause));
+              left join lateral (
+                   select true as waits from smartops_log.timers x
+                    where x.role = v_role and x.timer_id = q.cause limit 1) x on true
+             where q.timer and q.ord <> all (v_settled) and x.waits is null);
     end if;
     if p_bare_event <> '{}' then
         v_settled := v_settled || array(
             select -q.e
               from unnest(p_bare_event) as q(e)
-              join smartops_log.events x on x.event_id = p_event_id[q.e]);
+             cross join lateral (
+                   select from smartops_log.events x
+                    where x.event_id = p_event_id[q.e] limit 1) x);
     end if;
 
     if p_streams <> '{}' then
@@ -291,8 +300,11 @@ begin
 
         if true = any (p_trigger_timer) then
             delete from smartops_log.timers x
-             using unnest(p_trigger_unit, p_trigger_cause, p_trigger_timer) as q(unit, cause, timer)
-             where q.timer and o_status[q.unit] = 0 and x.role = v_role and x.timer_id = q.cause;
+             where x.role = v_role and x.timer_id = any (array(
+                   select q.cause
+                     from unnest(p_trigger_unit, p_trigger_cause, p_trigger_timer)
+                          as q(unit, cause, timer)
+                    where q.timer and o_status[q.unit] = 0));
         end if;
     end if;
 
@@ -311,8 +323,9 @@ begin
     end if;
     if p_cancel_unit <> '{}' then
         delete from smartops_log.timers x
-         using unnest(p_cancel_unit, p_cancel_id) as q(unit, id)
-         where o_status[q.unit] = 0 and x.role = v_role and x.timer_id = q.id;
+         where x.role = v_role and x.timer_id = any (array(
+               select q.id from unnest(p_cancel_unit, p_cancel_id) as q(unit, id)
+                where o_status[q.unit] = 0));
     end if;
 
     if p_blob_unit <> '{}' then

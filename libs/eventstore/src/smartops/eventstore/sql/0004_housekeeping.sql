@@ -1,10 +1,13 @@
 -- What a service does to its own rows beside the append. Each function compares with session_user,
 -- which a caller cannot change, so none can touch, or even see, another service's work.
+-- Look-ups are lateral with a limit, for the same reason as in append_units().
 
 -- Outbox: published rows go. Not worth a wait for the disk: a row that a crash brings back is
 -- published once more, under the same message id.
 create function smartops_log.outbox_done(p_positions bigint[]) returns void
-language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $$
 begin
     perform set_config('synchronous_commit', 'off', true);
@@ -20,7 +23,9 @@ language sql stable security definer set search_path = pg_catalog, pg_temp
 begin atomic
     select o.position, o.subject, e.event_id, e.state
       from smartops_log.outbox o
-      join smartops_log.events e on e.position = o.position
+     cross join lateral (
+           select x.event_id, x.state, x.recorded_at from smartops_log.events x
+            where x.position = o.position limit 1) e
      where o.role = session_user::text
        and e.recorded_at <= clock_timestamp() - p_older_than
      order by o.position
@@ -32,9 +37,9 @@ create function smartops_log.outbox_backlog(out o_count bigint, out o_oldest tim
 language sql stable security definer set search_path = pg_catalog, pg_temp
 begin atomic
     select count(*),
-           (select e.recorded_at from smartops_log.outbox p
-              join smartops_log.events e on e.position = p.position
-             where p.role = session_user::text order by p.position limit 1)
+           (select e.recorded_at from smartops_log.events e
+             where e.position = (select min(p.position) from smartops_log.outbox p
+                                  where p.role = session_user::text))
       from smartops_log.outbox o
      where o.role = session_user::text;
 end;
@@ -60,7 +65,9 @@ language sql stable security definer set search_path = pg_catalog, pg_temp
 begin atomic
     select i.handler, i.cause, i.reason, i.recorded_at, i.payload, e.position
       from smartops_log.inbox i
-      left join smartops_log.events e on e.event_id = i.cause
+      left join lateral (
+           select x.position from smartops_log.events x
+            where x.event_id = i.cause limit 1) e on true
      where i.role = session_user::text and i.outcome = 'parked'
      order by i.recorded_at
      limit p_limit;
@@ -117,9 +124,9 @@ begin
         with open as (
             select t.* from smartops_log.timers t
              where t.role = session_user::text
-               and not exists (
-                   select from smartops_log.inbox i
-                    where i.role = t.role and i.handler = t.handler and i.cause = t.timer_id)),
+               and (select true from smartops_log.inbox i
+                     where i.cause = t.timer_id and i.handler = t.handler and i.role = t.role
+                     limit 1) is null),
         picked as (
             (select o.* from open o where o.due_at <= v_now order by o.due_at limit p_limit)
             union all
@@ -182,9 +189,9 @@ begin
     -- instead of an endless one. The mark must not pass the end of a topic that was cut off.
     with looked as materialized (
         select q.topic, e.position,
-               not exists (select from smartops_log.inbox i
-                            where i.role = v_role and i.handler = p_handler
-                              and i.cause = e.event_id) as is_open
+               (select true from smartops_log.inbox i
+                 where i.cause = e.event_id and i.handler = p_handler and i.role = v_role
+                 limit 1) is null as is_open
           from unnest(p_topics) as q(topic)
          cross join lateral (
                select x.position, x.event_id from smartops_log.events x

@@ -1,0 +1,103 @@
+"""What a statement reads must not grow with the log, whenever its plan was made."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+import asyncpg
+from smartops.eventstore import (
+    LOGIN_ROLES,
+    EventStore,
+    Handler,
+    ReadCondition,
+    TimerCancel,
+    TimerSet,
+    Trigger,
+    Unit,
+    Write,
+    migrate,
+    set_role_passwords,
+)
+from support.store import PASSWORD, PLANNER, event
+
+if TYPE_CHECKING:
+    from support.servers import FreshDatabase
+
+pytest_plugins = ["support.servers"]
+
+UNITS = 400
+ROUNDS = 8
+"""Of each housekeeping call, spread over the units."""
+PER_UNIT = 20
+"""Index entries that all statements about one unit may look at, in one table."""
+
+
+async def read_of(admin: asyncpg.Connection) -> dict[str, int]:
+    """Index entries and rows read so far, by table."""
+    rows = await admin.fetch(
+        "select t.relname, t.seq_tup_read + coalesce(sum(i.idx_tup_read), 0)::bigint "
+        "from pg_stat_user_tables t left join pg_stat_user_indexes i using (relid) "
+        "where t.schemaname = 'smartops_log' group by t.relname, t.seq_tup_read"
+    )
+    return dict(map(tuple, rows))
+
+
+def timer(ident: UUID) -> TimerSet:
+    return TimerSet(ident, "tick", f"acme/task-{ident}", "due", timedelta(hours=1))
+
+
+async def test_no_statement_reads_more_as_the_tables_grow(fresh_database: FreshDatabase) -> None:
+    """A session's plans are made on empty tables, before statistics exist, and then kept."""
+    await migrate(fresh_database.dsn)
+    admin = await asyncpg.connect(fresh_database.dsn)
+    try:
+        await set_role_passwords(admin, dict.fromkeys(LOGIN_ROLES, PASSWORD))
+        for table in ("events", "inbox", "outbox", "timers", "blobs"):
+            await admin.execute(
+                f"alter table smartops_log.{table} set (autovacuum_enabled = false)"
+            )
+        store = await EventStore.connect(fresh_database.dsn_for(PLANNER, PASSWORD))
+        await store.register_handlers([Handler("planned", ["task.planned.v1"])])
+        for number in range(UNITS):
+            await one_of_everything(store, number)
+            if number % (UNITS // ROUNDS) == 0:
+                await store.outbox_pending(timedelta(0), 10)
+                await store.outbox_backlog()
+                await store.due_timers(10)
+                await store.parked(10)
+                await store.unhandled(Handler("planned", ["task.planned.v1"]), timedelta(0), 10)
+        await store.close()  # Its counters are complete once its sessions have ended.
+        read = await read_of(admin)
+    finally:
+        await admin.close()
+
+    grown = {table: count for table, count in read.items() if count > PER_UNIT * UNITS}
+    assert not grown
+
+
+async def one_of_everything(store: EventStore, number: int) -> None:
+    """Append with every kind of trigger and look-up; then read it, and let the outbox go."""
+    ident = uuid4()
+    name = f"acme/task-{ident}"
+    content = b"blob %d" % number
+    first = Unit(
+        [Trigger("planned", uuid4())],
+        [Write(name, 0, [event(subject="a.b")])],
+        reads=[ReadCondition(f"acme/gate-{ident}", 0)],
+        timers=[timer(ident), timer(other := uuid4())],
+        blobs=[content],
+    )
+    fired = Unit(
+        [Trigger("tick", ident, is_timer=True)],
+        [Write(name, 1, [event()])],
+        timers=[TimerCancel(other)],
+    )
+    bare = Unit(writes=[Write(name, 2, [event()])])
+    positions = []
+    for unit in (first, fired, bare):
+        positions += (await store.append(unit)).positions  # type: ignore[union-attr]
+    assert len(await store.read_stream(name)) == 3
+    if number % 2:
+        store.outbox_done(positions)
