@@ -27,10 +27,10 @@ from smartops.contracts.events import (
     ToolCallDispatched,
     ToolCallRequested,
 )
-from smartops.contracts.ids import TaskId, call_id, run_id
+from smartops.contracts.ids import TaskId, call_id, event_id, run_id
 from smartops.contracts.plan import Plan, Step
 from smartops.contracts.streams import stream
-from smartops.contracts.wire import Purpose
+from smartops.contracts.wire import EventData, Purpose
 from smartops.devstack.stack import Stack
 from smartops.eventstore import Committed, NewEvent, Trigger, Unit, Write
 from smartops.eventstore.errors import CategoryForbidden
@@ -132,7 +132,7 @@ def granted(task: UUID, required: TaskApprovalRequired) -> TaskApprovalGranted:
     )
 
 
-def told_of(task: UUID, data: TaskApprovalGranted, real: Event, **other: Any) -> bytes:
+def told_of(task: UUID, data: EventData, real: Event, **other: Any) -> bytes:
     """A well-formed message that is like that of a real event, but for what is given."""
     meta = EventMeta(
         id=real.id,
@@ -207,6 +207,54 @@ async def test_altered_copies_of_a_real_request_change_nothing(house: House) -> 
     assert len(house.writes(target)) == 1
     assert house.writes(victim) == []
     assert await house.versions(target, victim) == ["2.4.1", "2.4.0"]
+
+
+async def test_an_outcome_that_the_log_does_not_hold_settles_nothing(house: House) -> None:
+    """The runner decides on the word of a message, so the append must compare it with the log."""
+    (target,) = await house.take(1)
+    task = await house.drift(target)
+    await house.until(task, TaskApprovalRequired)
+    gateway = house.stack.services[GATEWAY].pid
+    os.kill(gateway, signal.SIGSTOP)  # So that nothing but lies comes from it.
+    try:
+        await house.approve(task)
+        asked = await house.event(task, ToolCallRequested, times=3)  # Two were for evidence.
+        assert isinstance(asked.data, ToolCallRequested)
+        calls = stream("acme", "call", asked.data.call)
+        lie = ToolCallDenied(
+            call=asked.data.call,
+            task=task,
+            run=asked.data.run,
+            requester=RUNNER,
+            requester_stream=asked.stream,
+            request=asked.id,
+            purpose=Purpose.DO,
+            tool=asked.data.tool,
+            target=target,
+            question=asked.data.question,
+            reason_code="expired",
+            rule="gateway.grant",
+            message="the grant has expired",
+        )
+        subject = house.stack.subjects.event("acme", lie.topic, 1, RUNNER, asked.data.call)
+        elsewhere = lie.model_copy(update={"requester_stream": stream("acme", "run", uuid4())})
+        # The first of the ids is the one that the true outcome will have.
+        ids = [event_id(asked.id, calls, 0), uuid4(), uuid4()]
+        given_up = await house.given_up("runner-calls")
+        async with house.without_effect(), intruder(house.stack, GATEWAY) as thief:
+            for ident, data in zip(ids, [lie, lie, elsewhere], strict=True):
+                message = told_of(task, data, asked, id=ident, stream=calls, version=1)
+                assert await thief.publish(subject, message) is None
+
+            async def dead() -> bool:
+                return await house.given_up("runner-calls") == given_up + len(ids)
+
+            await comes_true(dead)
+    finally:
+        os.kill(gateway, signal.SIGCONT)
+
+    assert await house.outcome(task) == "completed"
+    assert len(house.writes(target)) == 1
 
 
 # ---- in the log, with the password of a service ----------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ from smartops.eventstore import (
     Already,
     BlobMissing,
     CategoryForbidden,
+    Citation,
     Committed,
     Conflict,
     EventStore,
@@ -124,6 +126,46 @@ async def test_a_unit_without_triggers_is_settled_by_its_event_ids(store: EventS
     again = await store.append(bare)
     assert isinstance(again, Already)
     assert set(again.causes) == ids
+
+
+@pytest.mark.parametrize(
+    ("stream", "version", "state"),
+    [
+        ("acme/task-c1", 1, b"made up"),
+        ("acme/task-c1", 2, b"told"),
+        ("acme/task-c2", 1, b"told"),
+        ("acme/task-c1", 0, b"told"),
+    ],
+    ids=["other bytes", "no such version", "no such stream", "before the first"],
+)
+async def test_what_rests_on_a_false_citation_conflicts_and_its_neighbours_are_committed(
+    store: EventStore, stream: str, version: int, state: bytes
+) -> None:
+    await store.append(unit("acme/task-c1", 0, [event(state=b"told")]))
+    cause = trigger()
+    false = Citation(stream, version, hashlib.sha256(state).digest())
+    true = Citation("acme/task-c1", 1, hashlib.sha256(b"told").digest())
+    before = store.batches
+    results = await asyncio.gather(
+        store.append(replace(unit("acme/task-r1"), cites=[true])),
+        store.append(replace(unit("acme/task-r2", triggers=[cause]), cites=[true, false])),
+        store.append(Unit([cause], cites=[false])),
+        store.append(replace(unit("acme/task-r3"), cites=[true])),
+    )
+    assert [type(result) for result in results] == [Committed, Conflict, Conflict, Committed]
+    assert {result.stream for result in results if isinstance(result, Conflict)} == {stream}
+    assert store.batches == before + 2  # One trigger twice: it takes two statements.
+    assert await store.append(Unit([cause], cites=[true])) == Committed(())
+
+
+async def test_what_the_same_statement_stores_cannot_be_cited_yet(store: EventStore) -> None:
+    """Nobody does: what is cited was told of, and that comes after the commit."""
+    cited = Citation("acme/task-c1", 1, hashlib.sha256(b"told").digest())
+    results = await asyncio.gather(
+        store.append(unit("acme/task-c1", 0, [event(state=b"told")])),
+        store.append(replace(unit("acme/task-r1"), cites=[cited])),
+    )
+    assert results == [Committed((1,)), Conflict("acme/task-c1", 1, 1)]
 
 
 async def test_the_neighbours_of_a_conflict_are_committed(store: EventStore) -> None:

@@ -95,7 +95,7 @@ async def one_of_everything(store: EventStore, number: int) -> None:
         timers=[TimerCancel(other)],
     )
     bare = Unit(writes=[Write(name, 2, [event()])])
-    positions = []
+    positions: list[int] = []
     for unit in (first, fired, bare):
         positions += (await store.append(unit)).positions  # type: ignore[union-attr]
     assert len(await store.read_stream(name)) == 3

@@ -40,6 +40,8 @@ class Outcome(Generic[S]):
     def __init__(self, before: Given[S], decision: Decision) -> None:
         self.before = before
         self.decision = decision
+        if decision.after is not None:
+            assert decision.after == self.after.state, "it is not the state that its events make"
 
     @property
     def events(self) -> tuple[EventData, ...]:

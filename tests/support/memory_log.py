@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from uuid import UUID
 
 from smartops.eventstore.admission import admit
@@ -82,6 +83,10 @@ class MemoryLog:
             actual = len(self.stream(name))
             if actual != expected:
                 return Conflict(name, expected, actual)
+        for cite in unit.cites:
+            held = self.stream(cite.stream)[cite.version - 1 : cite.version]
+            if [sha256(row.state).digest() for row in held] != [cite.digest]:
+                return Conflict(cite.stream, cite.version, len(self.stream(cite.stream)))
         positions = []
         for write in unit.writes:
             for event in write.events:

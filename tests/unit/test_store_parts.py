@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from smartops.eventstore import BlobCorrupt, Folded, Folds, InvalidUnit, StoredRow
+from smartops.eventstore import BlobCorrupt, BlobMissing, Folded, Folds, InvalidUnit, StoredRow
 from smartops.eventstore.blobs import Blobs
 from smartops.eventstore.clock import DatabaseClock
 from smartops.eventstore.faults import Fault, as_store_error, classify
@@ -124,6 +124,36 @@ async def test_concurrent_loads_share_one_read() -> None:
     found = await asyncio.gather(*(folds.load("a") for _ in range(5)))
     assert {one.version for one in found} == {2}
     assert len(log.reads) == 1
+
+
+async def test_what_is_wanted_is_read_before_anybody_waits_for_it() -> None:
+    log = FakeLog()
+    log.add("a", 2)
+    folds = counting(log)
+    for _ in range(3):
+        folds.want("a")
+    folds.want("b")
+    assert ((await folds.load("a")).version, (await folds.load("b")).version) == (2, 0)
+    assert log.reads == [("a", 0), ("b", 0)]
+    folds.want("a", at_least=2)
+    log.add("a")
+    folds.want("a", at_least=3)
+    assert (await folds.load("a", at_least=3)).version == 3
+    assert log.reads[2:] == [("a", 2)]
+
+
+async def test_what_was_wanted_in_vain_is_an_error_only_for_who_loads_it() -> None:
+    log = FakeLog()
+    log.fails = True
+    folds = counting(log)
+    folds.want("a")
+    with pytest.raises(OSError, match="away"):
+        await folds.load("a")
+    folds.want("a")
+    await asyncio.sleep(0)
+    log.fails = False
+    log.add("a")
+    assert (await folds.load("a", fresh=True)).version == 1
 
 
 async def test_a_load_under_way_does_not_hide_a_later_commit() -> None:
@@ -283,6 +313,35 @@ async def test_a_blob_is_read_once_and_its_digest_checked() -> None:
     assert await blobs.get("acme", digest) == await blobs.get("acme", digest) == content
     assert reads == [digest]
     with pytest.raises(BlobCorrupt):
+        await blobs.get("acme", bytes(32))
+
+
+async def test_a_blob_that_was_wanted_too_early_is_looked_for_again() -> None:
+    content = b"plan"
+    digest = hashlib.sha256(content).digest()
+    stored: dict[bytes, bytes] = {}
+    reads = 0
+    answer = asyncio.Event()
+
+    async def read(_: str, wanted: bytes) -> bytes | None:
+        nonlocal reads
+        reads += 1
+        found = stored.get(wanted)
+        await answer.wait()
+        return found
+
+    blobs = Blobs(read)
+    blobs.want("acme", digest)
+    blobs.want("acme", digest)
+    await asyncio.sleep(0)
+    stored[digest] = content
+    waiting = asyncio.create_task(blobs.get("acme", digest))
+    await asyncio.sleep(0)
+    answer.set()
+    assert await waiting == content
+    assert reads == 2
+    blobs.want("acme", digest)
+    with pytest.raises(BlobMissing):
         await blobs.get("acme", bytes(32))
 
 

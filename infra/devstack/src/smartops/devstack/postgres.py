@@ -41,7 +41,8 @@ DEFAULT_SETTINGS: Final[Mapping[str, str]] = {
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",
-    "shared_buffers": "64MB",
+    # The kernel caches as well; more here is only counted twice on a small machine.
+    "shared_buffers": "32MB",
     "max_connections": "100",
     "max_wal_size": "512MB",
     "checkpoint_timeout": "15min",

@@ -359,7 +359,7 @@ def _base_env() -> dict[str, str]:
     """What every child needs of our environment; no more, so that secrets of ours stay ours."""
     kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "LOG_LEVEL", "LOG_FORMAT")
     env = {name: os.environ[name] for name in kept if name in os.environ}
-    return {**env, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**env, "PYTHONUNBUFFERED": "1"}
 
 
 async def _appears(path: Path) -> None:

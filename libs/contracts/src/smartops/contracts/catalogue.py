@@ -84,7 +84,7 @@ class HandlerSpec:
     concurrency: int = 64
     """Messages in work at once."""
     hot: bool = False
-    """Met several times per task: taken straight from the pull loop, past the framework."""
+    """An event that every task meets: taken straight from the pull loop, past the framework."""
     topics: tuple[str, ...] = field(init=False, default=())
 
     def __post_init__(self) -> None:
@@ -197,10 +197,10 @@ _OUTCOMES = (
 HANDLERS: tuple[HandlerSpec, ...] = (
     HandlerSpec("planner.intents", PLANNER, commands=(c.IntentSubmit,)),
     HandlerSpec("planner.evidence", PLANNER, events=_OUTCOMES, party=PLANNER),
-    HandlerSpec("policy.plans", POLICY, events=(e.TaskPlanned,)),
+    HandlerSpec("policy.plans", POLICY, events=(e.TaskPlanned,), hot=True),
     HandlerSpec("policy.decisions", POLICY, commands=(c.ApprovalDecide,)),
     HandlerSpec("policy.controls", POLICY, commands=(c.TaskCancel, c.GrantRevoke, c.RunHalt)),
-    HandlerSpec("runner.grants", RUNNER, events=(e.TaskApprovalGranted,)),
+    HandlerSpec("runner.grants", RUNNER, events=(e.TaskApprovalGranted,), hot=True),
     HandlerSpec("runner.calls", RUNNER, events=_OUTCOMES, party=RUNNER, hot=True),
     HandlerSpec(
         "runner.gate",

@@ -37,6 +37,7 @@ from smartops.eventstore.streams import StreamName, category_of, tenant_of
 from smartops.eventstore.sweeps import Handler, Sweeper
 from smartops.eventstore.timers import Timers
 from smartops.eventstore.units import (
+    Citation,
     NewEvent,
     Outcome,
     ReadCondition,
@@ -58,6 +59,7 @@ __all__ = [
     "BlobCorrupt",
     "BlobMissing",
     "CategoryForbidden",
+    "Citation",
     "Committed",
     "Conflict",
     "DueTimers",

@@ -81,6 +81,7 @@ def _tenant(unit: Unit) -> str | None:
         streams.append(write.stream)
     streams += [read.stream for read in unit.reads]
     _once("stream", streams)
+    # What is cited may be read or written as well: it is an event, not a version of the stream.
     if unit.blobs and tenant is None:
         raise InvalidUnit("a unit with blobs and no events needs a tenant: set Unit.tenant")
     return tenant

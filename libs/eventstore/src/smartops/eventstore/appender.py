@@ -16,7 +16,6 @@ from smartops.eventstore.limits import (
     MAX_QUEUE_UNITS,
 )
 from smartops.eventstore.link import FIRST_DELAY, LAST_DELAY, Link, LinkLost, pause
-from smartops.eventstore.pace import Pace, no_haste
 from smartops.eventstore.results import Already, AppendResult, Committed
 from smartops.eventstore.units import Unit
 
@@ -98,7 +97,6 @@ class Appender:
         clock: DatabaseClock,
         stored: Stored,
         unsure: Callable[[], None],
-        pace: Pace = no_haste,
     ) -> None:
         """Prepare; nothing runs before `start`.
 
@@ -108,10 +106,8 @@ class Appender:
             stored: Told of what was committed.
             unsure: Told when a repeated batch found units settled: an earlier try of ours may have
                 committed them, and nobody has published their events yet.
-            pace: How long a call gathers units before it is sent.
         """
         self._link = link
-        self._pace = pace
         self._clock = clock
         self._stored = stored
         self._unsure = unsure
@@ -168,8 +164,6 @@ class Appender:
     async def _run(self) -> None:
         while True:
             while self._queue:
-                if len(self._queue) == 1:
-                    await asyncio.sleep(self._pace())
                 call = self._in_flight = self._queue.popleft()
                 self._queued_units -= len(call.waiting)
                 self._queued_bytes -= call.size

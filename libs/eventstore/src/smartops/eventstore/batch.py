@@ -13,7 +13,7 @@ from smartops.eventstore.units import NewEvent, TimerSet, Trigger, Unit
 
 __all__ = ["APPEND", "Batch"]
 
-_PARAMETERS = 37
+_PARAMETERS = 41
 APPEND = (
     "select o_status, o_first, o_stream, o_actual, o_settled, o_now "
     "from smartops_log.append_units(" + ", ".join(f"${n}" for n in range(1, _PARAMETERS + 1)) + ")"
@@ -31,6 +31,7 @@ class Batch:
         self._stream_tenant: list[int] = []
         self._checks: tuple[list[Any], ...] = ([], [], [], [])
         self._events: tuple[list[Any], ...] = ([], [], [], [], [], [], [])
+        self._cites: tuple[list[Any], ...] = ([], [], [], [])
         self._bare: tuple[list[int], list[int]] = ([], [])
         self._triggers: tuple[list[Any], ...] = ([], [], [], [], [], [])
         self._timers: tuple[list[Any], ...] = ([], [], [], [], [], [], [], [], [])
@@ -57,6 +58,10 @@ class Batch:
             streams.append(self._stream(read.stream))
             versions.append(read.version)
             counts.append(0)
+        for cite in unit.cites:
+            row = (place, self._stream(cite.stream), cite.version, cite.digest)
+            for column, value in zip(self._cites, row, strict=True):
+                column.append(value)
         if unit.triggers:
             for trigger in unit.triggers:
                 self._add_trigger(place, trigger)
@@ -89,6 +94,7 @@ class Batch:
             len(self._units),
             *self._checks,
             *self._events,
+            *self._cites,
             *self._bare,
             *self._triggers,
             *self._timers,
@@ -179,4 +185,7 @@ def _expected(unit: Unit, stream: str) -> int:
     for write in unit.writes:
         if write.stream == stream:
             return write.expected_version
-    return next(read.version for read in unit.reads if read.stream == stream)
+    for read in unit.reads:
+        if read.stream == stream:
+            return read.version
+    return next(cite.version for cite in unit.cites if cite.stream == stream)

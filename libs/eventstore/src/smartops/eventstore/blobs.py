@@ -1,5 +1,7 @@
 """Content-addressed blobs, kept in memory once read."""
 
+import asyncio
+import contextlib
 import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -24,6 +26,7 @@ class Blobs:
         self._max_bytes = max_bytes
         self._bytes = 0
         self._kept: OrderedDict[tuple[str, bytes], bytes] = OrderedDict()
+        self._loading: dict[tuple[str, bytes], asyncio.Future[bytes]] = {}
 
     async def get(self, tenant: str, digest: bytes) -> bytes:
         """The bytes with this SHA-256.
@@ -37,6 +40,31 @@ class Blobs:
         if kept is not None:
             self._kept.move_to_end(key)
             return kept
+        loading = self._loading.get(key)
+        if loading is not None:
+            # Begun by somebody else, perhaps before it was stored: then nothing found says nothing.
+            with contextlib.suppress(BlobMissing):
+                return await asyncio.shield(loading)
+        return await asyncio.shield(self._begin(key))
+
+    def want(self, tenant: str, digest: bytes) -> None:
+        """Begin to read what a `get` will soon ask for; what goes wrong shows there."""
+        key = (tenant, digest)
+        if key not in self._kept and key not in self._loading:
+            self._begin(key)
+
+    def _begin(self, key: tuple[str, bytes]) -> asyncio.Future[bytes]:
+        loading = self._loading[key] = asyncio.ensure_future(self._load(*key))
+        loading.add_done_callback(lambda done: self._forget(key, done))
+        return loading
+
+    def _forget(self, key: tuple[str, bytes], done: asyncio.Future[bytes]) -> None:
+        if self._loading.get(key) is done:
+            del self._loading[key]
+        if not done.cancelled():
+            done.exception()  # Seen by those who asked; none may be left when it fails.
+
+    async def _load(self, tenant: str, digest: bytes) -> bytes:
         content = await self._read(tenant, digest)
         if content is None:
             raise BlobMissing(tenant, digest)

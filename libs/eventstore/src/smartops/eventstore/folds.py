@@ -110,14 +110,17 @@ class Folds(Generic[S]):
         if fresh:
             # A load under way may have read before the caller's own last commit: never join it.
             return await self._read_tail(stream)
-        loading = self._loading.get(stream)
-        if loading is None or loading.done():
-            loading = asyncio.ensure_future(self._read_tail(stream))
-            self._loading[stream] = loading
-            loading.add_done_callback(lambda done: self._forget_load(stream, done))
-            return await asyncio.shield(loading)
-        folded = await asyncio.shield(loading)
+        folded = await asyncio.shield(self._loading.get(stream) or self._begin(stream))
         return folded if folded.version >= at_least else await self._read_tail(stream)
+
+    def want(self, stream: str, at_least: int = 0) -> None:
+        """Begin to load what a `load` will soon ask for; what goes wrong shows there.
+
+        All that is wanted at once travels in one round trip, blobs included.
+        """
+        entry = self._entries.get(stream)
+        if (entry is None or entry.folded.version < at_least) and stream not in self._loading:
+            self._begin(stream)
 
     @property
     def nothing(self) -> Folded[S]:
@@ -189,6 +192,11 @@ class Folds(Generic[S]):
             self.put(stream, base, 0 if entry is None else entry.size)
         self.put(stream, folded, sum(len(row.state) for row in rows if row.version > counted))
         return folded
+
+    def _begin(self, stream: str) -> asyncio.Future[Folded[S]]:
+        loading = self._loading[stream] = asyncio.ensure_future(self._read_tail(stream))
+        loading.add_done_callback(lambda done: self._forget_load(stream, done))
+        return loading
 
     def _forget_load(self, stream: str, done: asyncio.Future[Folded[S]]) -> None:
         if self._loading.get(stream) is done:

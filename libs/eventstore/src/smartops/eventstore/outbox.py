@@ -9,8 +9,9 @@ from smartops.eventstore.link import LAST_DELAY, pause
 
 __all__ = ["OutboxDone"]
 
-GATHER = 0.05
-"""Seconds to gather positions: a row deleted late costs nothing, a statement per row would."""
+GATHER = 0.25
+"""Seconds to gather positions: a row deleted late costs nothing, a statement per row would. Well
+below the age at which a row counts as left over."""
 
 MAX_POSITIONS = 2_000
 """Positions per statement."""

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import asyncpg
 from smartops.eventstore.errors import StoreClosed, StoreUnavailable
 from smartops.eventstore.link import Link
-from smartops.eventstore.pace import Pace, no_haste
 from smartops.eventstore.rows import StoredRow
 
 __all__ = ["COLUMNS", "Reader"]
@@ -20,8 +19,8 @@ COLUMNS = (
 TIMEOUT = 30.0
 """Seconds until a read without an answer counts as lost, and is sent again."""
 
-TURNS = 4
-"""Turns of the loop before a round trip begins."""
+TURNS = 1
+"""Turns of the loop before a round trip begins, beyond the one in which it was asked for."""
 
 MAX_READS = 512
 """Reads per round trip."""
@@ -68,9 +67,8 @@ class _Blob:
 class Reader:
     """Queues reads and answers them, one round trip in flight at a time."""
 
-    def __init__(self, link: Link, pace: Pace = no_haste) -> None:
+    def __init__(self, link: Link) -> None:
         self._link = link
-        self._pace = pace
         self._queue: list[_Stream | _Blob] = []
         self._in_flight: Sequence[_Stream | _Blob] = ()
         self._wake = asyncio.Event()
@@ -130,13 +128,11 @@ class Reader:
     async def _gather(self) -> None:
         """Let what is asked together travel together.
 
-        Who asks for several streams at once does so through tasks of its own, which take a few
-        turns of the loop to begin; a turn costs microseconds, a round trip half a millisecond.
+        Who asks for a blob and streams at once asks for the streams through tasks, which begin a
+        turn of the loop later; a turn costs microseconds, a round trip half a millisecond.
         """
         for _ in range(TURNS):
             await asyncio.sleep(0)
-        if pause := self._pace():
-            await asyncio.sleep(pause)
 
     async def _read(self, wanted: Sequence[_Stream | _Blob]) -> None:
         streams = [read for read in wanted if isinstance(read, _Stream)]

@@ -28,10 +28,13 @@ class Already:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Nothing was stored: a stream has moved on. Reload it and decide again."""
+    """Nothing was stored: a stream has moved on, or does not hold what was cited.
+
+    Reload it and decide again.
+    """
 
     stream: str
-    """The first mismatch in the order of writes, then reads."""
+    """The first mismatch in the order of writes, then reads; else of what was cited."""
 
     expected: int
     actual: int

@@ -15,7 +15,6 @@ from smartops.eventstore.link import Connect, Connection, Link
 from smartops.eventstore.listeners import Listeners
 from smartops.eventstore.log_reads import LogReads
 from smartops.eventstore.outbox import OutboxDone
-from smartops.eventstore.pace import Pace, no_haste
 from smartops.eventstore.reader import Reader
 from smartops.eventstore.results import AppendResult, Committed
 from smartops.eventstore.rows import OutboxRow, StoredRow
@@ -71,16 +70,13 @@ class EventStore(LogReads, Housekeeping):
         self._committed: Listeners[Sequence[OutboxRow]] = Listeners()
         self._timer_set: Listeners[datetime] = Listeners()
         self._unsure: Listeners[None] = Listeners()
-        self.pace: Pace = no_haste
-        """How long statements gather company; whoever knows the load may set it."""
         self._appender = Appender(
             self._append_link,
             self._clock,
             self._stored,
             lambda: self._unsure.tell(None),
-            self._pace,
         )
-        self._reader = Reader(self._read_link, self._pace)
+        self._reader = Reader(self._read_link)
         self._blobs = Blobs(self._reader.blob)
         self._outbox_done = OutboxDone(self._delete_outbox_rows)
 
@@ -234,6 +230,10 @@ class EventStore(LogReads, Housekeeping):
         """
         return await self._blobs.get(tenant, digest)
 
+    def want_blob(self, tenant: str, digest: bytes) -> None:
+        """Begin to read a blob that is needed soon, in the round trip of what is read right now."""
+        self._blobs.want(tenant, digest)
+
     # --- Outbox ----------------------------------------------------------------------------------
 
     def outbox_done(self, positions: Iterable[int]) -> None:
@@ -241,9 +241,6 @@ class EventStore(LogReads, Housekeeping):
         self._outbox_done.add(positions)
 
     # --- Inside ----------------------------------------------------------------------------------
-
-    def _pace(self) -> float:
-        return self.pace()
 
     async def _start(self, patience: float) -> None:
         await asyncio.gather(

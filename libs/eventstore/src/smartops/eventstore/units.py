@@ -7,6 +7,7 @@ from typing import Literal
 from uuid import UUID
 
 __all__ = [
+    "Citation",
     "NewEvent",
     "Outcome",
     "ReadCondition",
@@ -69,6 +70,20 @@ class ReadCondition:
 
 
 @dataclass(frozen=True, slots=True)
+class Citation:
+    """An event the decision was made on as a message told of it, without reading the log.
+
+    The unit conflicts unless the log holds these very bytes there. Not for decisions that act
+    before the append: what was acted on by then may have been a forgery.
+    """
+
+    stream: str
+    version: int
+    digest: bytes
+    """SHA-256 of the event's state."""
+
+
+@dataclass(frozen=True, slots=True)
 class Trigger:
     """What made us decide; stored as the inbox row (role, handler, cause)."""
 
@@ -123,6 +138,7 @@ class Unit:
 
     writes: Sequence[Write] = ()
     reads: Sequence[ReadCondition] = ()
+    cites: Sequence[Citation] = ()
     timers: Sequence[TimerSet | TimerCancel] = ()
     blobs: Sequence[bytes] = ()
     """Stored under their SHA-256, which the database computes; storing one twice is fine."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from smartops.contracts.envelope import Hint
-from smartops.contracts.errors import ForeignClaim
+from smartops.contracts.envelope import read_data, read_hint
+from smartops.contracts.errors import ContractError, ForeignClaim
 from smartops.contracts.streams import parse_stream
 from smartops.contracts.subjects import Subjects
-from smartops.contracts.wire import CommandData
+from smartops.contracts.wire import CommandData, EventData
 from smartops.eventstore.rows import StoredRow
+from smartops.eventstore.units import Citation
 
 __all__ = ["Cue", "Order", "cue_of_message", "cue_of_row"]
 
@@ -31,6 +33,27 @@ class Cue:
     task: UUID | None = None
     """As the message claims, unverified: good for reading ahead, and nothing else."""
     traceparent: str | None = None
+    state: bytes | None = None
+    """The event's bytes as the message claims, likewise; None when a sweep found it."""
+
+    def citation(self) -> Citation:
+        """What the log must hold for the claim to be true.
+
+        Raises:
+            ValueError: nothing was claimed.
+        """
+        if self.state is None:
+            raise ValueError(f"{self.handler} was not told by a message")
+        return Citation(self.stream, self.version, hashlib.sha256(self.state).digest())
+
+    def claimed(self) -> EventData | None:
+        """What the message says has happened, unverified, if it can be read at all."""
+        if self.state is None:
+            return None
+        try:
+            return read_data(self.topic, self.state)
+        except ContractError:
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +73,15 @@ class Order(Generic[C]):
     traceparent: str | None = None
 
 
-def cue_of_message(handler: str, subjects: Subjects, subject: str, hint: Hint) -> Cue:
+def cue_of_message(handler: str, subjects: Subjects, subject: str, state: bytes) -> Cue:
     """The cue in a bus message.
 
     Raises:
         ForeignClaim: subject and payload disagree on tenant or topic.
-        Malformed: the subject breaks the grammar.
+        Malformed: the subject breaks the grammar, or the payload is no event of ours.
+        UnknownVersion: a version that a newer process will know.
     """
+    hint = read_hint(state)
     read = subjects.read_event(subject)
     tenant = hint.stream.partition("/")[0]
     if tenant != read.tenant:
@@ -72,6 +97,7 @@ def cue_of_message(handler: str, subjects: Subjects, subject: str, hint: Hint) -
         hint.topic,
         hint.correlationid,
         hint.traceparent,
+        state,
     )
 
 

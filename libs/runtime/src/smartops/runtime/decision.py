@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from smartops.contracts.wire import EventData
+from smartops.eventstore.units import Citation
 
 __all__ = ["NOTHING", "CancelTimer", "Decision", "Elsewhere", "Refusal", "SetTimer", "Timer"]
 
@@ -65,8 +66,12 @@ class Decision:
     elsewhere: Sequence[Elsewhere] = ()
     reads: Sequence[tuple[str, int]] = ()
     """(stream, version) of what the decision rests on; checked in the append."""
+    cites: Sequence[Citation] = ()
+    """Events that the decision took from messages, unread; checked in the append."""
     blobs: Sequence[bytes] = ()
     refusal: Refusal | None = None
+    after: object = None
+    """The state that the events lead to, where the decider has folded them already."""
 
 
 NOTHING = Decision()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
 
 from smartops.contracts.canonical import raw_digest
@@ -20,6 +21,11 @@ class Plans:
     def __init__(self, store: EventStore) -> None:
         self._store = store
         self._known: OrderedDict[tuple[str, str, str], Plan] = OrderedDict()
+
+    def want(self, tenant: str, document: str) -> None:
+        """Begin to read a plan that a `get` will soon ask for; what goes wrong shows there."""
+        with contextlib.suppress(ValueError):
+            self._store.want_blob(tenant, raw_digest(document))
 
     async def get(self, tenant: str, document: str, plan_hash: str) -> Plan:
         """The plan behind a document digest, which must hash to `plan_hash`.

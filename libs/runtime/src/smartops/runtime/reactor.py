@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 from uuid import UUID
 
 from smartops.contracts.envelope import read_data
@@ -174,10 +174,16 @@ class Reactor(Generic[S]):
                 if not waiting.done.done():
                     waiting.done.set_exception(error)
                 continue
-            for event in decision.events:
-                state = self._evolve(state, event)
+            state = self._after(state, decision)
             kept.append(waiting)
         return state, builder, kept, apart
+
+    def _after(self, state: S, decision: Decision) -> S:
+        if decision.after is not None:
+            return cast("S", decision.after)
+        for event in decision.events:
+            state = self._evolve(state, event)
+        return state
 
     def _remember(self, stream: str, folded: Folded[S], state: S, builder: UnitBuilder) -> None:
         if not builder.events:

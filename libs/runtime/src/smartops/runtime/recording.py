@@ -25,6 +25,7 @@ from smartops.contracts.streams import stream as stream_name
 from smartops.contracts.subjects import NO_PARTY, Subjects
 from smartops.contracts.wire import EventData
 from smartops.eventstore.units import (
+    Citation,
     NewEvent,
     ReadCondition,
     TimerCancel,
@@ -154,6 +155,7 @@ class UnitBuilder:
     reads: dict[str, int] = field(default_factory=dict)
     timers: dict[UUID, TimerSet | TimerCancel] = field(default_factory=dict)
     """The last word about each."""
+    cites: list[Citation] = field(default_factory=list)
     blobs: list[bytes] = field(default_factory=list)
     said: list[EventData] = field(default_factory=list)
     """All events of the unit, wherever they go."""
@@ -181,6 +183,7 @@ class UnitBuilder:
         self.reads.update(rests)
         for timer in map(self._timer, decision.timers):
             self.timers[timer.timer_id] = timer
+        self.cites += decision.cites
         self.blobs += decision.blobs
         self.triggers.append(part.trigger)
 
@@ -202,6 +205,7 @@ class UnitBuilder:
             triggers=self.triggers,
             writes=writes,
             reads=[ReadCondition(name, version) for name, version in reads.items()],
+            cites=self.cites,
             timers=list(self.timers.values()),
             blobs=self.blobs,
             tenant=parse_stream(self.stream).tenant,

@@ -32,12 +32,10 @@ from smartops.bus.subscriber import bus_subscriber
 from smartops.bus.topology import COMMANDS_STREAM, EVENTS_STREAM
 from smartops.bus.users import inbox_prefix
 from smartops.contracts.catalogue import HandlerSpec, handler
-from smartops.contracts.envelope import read_hint
 from smartops.contracts.errors import ContractError
 from smartops.contracts.subjects import Subjects
 from smartops.contracts.wire import EventData
 from smartops.eventstore.errors import BlobCorrupt, BlobMissing, StoreUnavailable
-from smartops.eventstore.pace import GATHER
 from smartops.eventstore.results import Already, Committed, Conflict
 from smartops.eventstore.rows import StoredRow, TimerRow
 from smartops.eventstore.store import EventStore
@@ -65,9 +63,6 @@ S = TypeVar("S")
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 
 _log = logging.getLogger(__name__)
-
-_CROWD = 6
-"""Handlers at work from which on round trips are shared; a task alone has up to three."""
 
 _PLANNING = frozenset({"planner", "policy"})
 """Services whose work belongs to the phase `plan` of a task; the others act."""
@@ -136,8 +131,7 @@ class Service:
             self._events[name] = react
 
             def read(message: Msg) -> Cue:
-                hint = read_hint(message.data)
-                return cue_of_message(name, self.subjects, message.subject, hint)
+                return cue_of_message(name, self.subjects, message.subject, message.data)
 
             async def decode(message: NatsMessage) -> Cue:
                 return read(_one(message))
@@ -234,7 +228,6 @@ class Service:
         """Come up; returns once messages are being handled."""
         await self._broker.start()
         await self._listen()
-        self.store.pace = self._pace
         handlers = [
             Handler(name, spec.topics, (spec.party,) if spec.party is not None else None)
             for name in self._events
@@ -307,13 +300,6 @@ class Service:
             found.append(self._broker.trouble)
         return "; ".join(found) or None
 
-    def _pace(self) -> float:
-        """Let statements gather company once a crowd is at work; a lone task waits for nobody."""
-        running = sum(pull.running for pull in self._pulls) + sum(
-            durable.pull.running for durable in self._broker.durables if durable.pull is not None
-        )
-        return GATHER if running > _CROWD else 0.0
-
     async def _connect(self) -> Client:
         self._nc = await connect(
             self.settings.nats_url.split(","),
@@ -357,12 +343,8 @@ class Service:
         name = durable.replace("-", ".", 1)
         if delivery.about.stream == EVENTS_STREAM:
             try:
-                cue = cue_of_message(
-                    name,
-                    self.subjects,
-                    delivery.message.subject,
-                    read_hint(delivery.message.data),
-                )
+                message = delivery.message
+                cue = cue_of_message(name, self.subjects, message.subject, message.data)
             except ContractError:
                 return  # No event of ours: the dead letter is all there is to say of it.
             rows = await self.store.read_stream(cue.stream, cue.version - 1, 1)

@@ -14,11 +14,11 @@ class AuditOptions:
 
     batch: int = 2_000
     """Events folded in one transaction, at most."""
-    busy_pause: timedelta = timedelta(milliseconds=50)
+    busy_pause: timedelta = timedelta(milliseconds=100)
     """After a small batch: how late the read models are while little happens."""
     crowd: int = 200
     """Events from which a batch counts as large: then throughput matters more than haste."""
-    crowded_pause: timedelta = timedelta(milliseconds=200)
+    crowded_pause: timedelta = timedelta(milliseconds=250)
     """After a large batch: the rows of a task that changes often are then stored less often."""
     idle_pause: timedelta = timedelta(milliseconds=250)
     """Longest pause while nothing comes; reached by doubling."""

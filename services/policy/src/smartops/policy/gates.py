@@ -57,7 +57,10 @@ class Gates:
 
     async def weigh(self, cue: Cue) -> Reaction | None:
         """A plan was written: may it run, and who must say so?"""
-        event = await self._views.event(cue)
+        claimed = cue.claimed()
+        if isinstance(claimed, TaskPlanned):
+            self._service.plans.want(cue.tenant, claimed.document)
+        event = await self._views.event(cue, claimed)
         if not isinstance(event, TaskPlanned):
             raise TypeError(f"{cue.topic} is no plan")
         task = UUID(parse_stream(cue.stream).id)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from uuid import UUID
 
 from smartops.contracts.commands import RunPause, RunResume
+from smartops.contracts.events import TaskApprovalGranted
 from smartops.contracts.streams import parse_stream, stream
 from smartops.eventstore.rows import TimerRow
-from smartops.runner.runs import CLOCK, Runs
+from smartops.runner.claims import claimed_outcome
+from smartops.runner.runs import CLOCK, Misled, Runs
 from smartops.runtime.cues import Cue, Order
 from smartops.runtime.reactor import Reaction
 from smartops.runtime.service import Service
@@ -21,6 +24,9 @@ def register(service: Service, runs: Runs) -> None:
 
     @service.on_event("runner.grants")
     async def start_run(cue: Cue) -> Reaction:
+        claimed = cue.claimed()
+        if isinstance(claimed, TaskApprovalGranted):
+            service.plans.want(cue.tenant, claimed.document)
         seen = await views.verified(views.gate, cue)
         gate = seen.state
         if gate.grant is None:
@@ -31,6 +37,10 @@ def register(service: Service, runs: Runs) -> None:
 
     @service.on_event("runner.calls")
     async def note_outcome(cue: Cue) -> Reaction:
+        told = claimed_outcome(cue)
+        if told is not None:
+            with contextlib.suppress(Misled):
+                return await runs.note(told, cue, told=True)
         call = (await views.verified(views.call, cue)).state
         return await runs.note(call, cue)
 

@@ -55,7 +55,7 @@ class Moves:
 
     def decision(self) -> Decision:
         """What was said."""
-        return Decision(tuple(self.events), tuple(self.timers))
+        return Decision(tuple(self.events), tuple(self.timers), after=self.run)
 
 
 _GRAVITY = {"pause": 0, "roll_back": 1, "cancel_and_keep": 2, "cancel": 2, "escalate": 3}

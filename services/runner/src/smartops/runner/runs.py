@@ -24,7 +24,7 @@ from smartops.runtime.reactor import Reaction
 from smartops.runtime.recording import Cause
 from smartops.runtime.service import Service
 
-__all__ = ["CLAIM_PAUSE", "CLOCK", "Runs"]
+__all__ = ["CLAIM_PAUSE", "CLOCK", "Misled", "Runs"]
 
 CLOCK = "runner.clock"
 
@@ -34,6 +34,10 @@ CLAIM_PAUSE = timedelta(milliseconds=500)
 _CLAIM = "claim/"
 _RELEASING = frozenset({"completed", "rolled_back", "cancelled", "failed"})
 """Ends after which others may change the targets; an escalated run keeps its claims."""
+
+
+class Misled(Exception):
+    """A decision rested on what a message told, and the log says otherwise, or has moved on."""
 
 
 class Runs:
@@ -85,8 +89,17 @@ class Runs:
 
         return await self._runs.react(name, cause, decide, new=looks == 0)
 
-    async def note(self, call: CallView, cue: Cue) -> Reaction:
-        """A call of a run has come to an outcome."""
+    async def note(self, call: CallView, cue: Cue, *, told: bool = False) -> Reaction:
+        """A call of a run has come to an outcome.
+
+        Args:
+            call: the call.
+            cue: the event that says so.
+            told: nobody but the message says so yet; then all that follows cites it.
+
+        Raises:
+            Misled: what was told led to nothing that could be stored. Ask the log.
+        """
         name = call.requester_stream
         started = (await self._runs.folds.load(name)).state.started
         task = started.task if started is not None else None
@@ -97,7 +110,18 @@ class Runs:
                 return NOTHING
             return await self._release(name, run, domain.note_outcome(run, plan, call))
 
-        return await self._runs.react(name, self._service.cause(cue, task), decide)
+        async def decide_on_word(run: Run, fresh: bool) -> Decision:  # noqa: FBT001
+            if fresh:
+                raise Misled
+            try:
+                decision = await decide(run, fresh)
+            except ValueError as error:  # What somebody makes up may fit no rule of ours.
+                raise Misled from error
+            # Also with nothing to say: it marks the event as handled.
+            return replace(decision, cites=[cue.citation()])
+
+        cause = self._service.cause(cue, task)
+        return await self._runs.react(name, cause, decide_on_word if told else decide)
 
     async def heed(self, tenant: str, task: UUID, run_id: UUID, cause: Cause) -> Reaction:
         """The gate cancelled, revoked or halted."""
@@ -221,6 +245,8 @@ class Runs:
 
 def evolve_all(run: Run, decision: Decision) -> Run:
     """The run after a decision."""
+    if isinstance(decision.after, Run):
+        return decision.after
     for event in decision.events:
         run = evolve(run, event)
     return run

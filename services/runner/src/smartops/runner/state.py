@@ -149,12 +149,16 @@ def _requested(run: Run, event: ToolCallRequested) -> Run:
 def _settled(run: Run, event: TaskStepSettled) -> Run:
     if event.outcome == "uncertain":
         return replace(run, stuck=run.stuck | {event.call})
-    run = replace(run, in_flight=run.in_flight - {event.call}, stuck=run.stuck - {event.call})
+    in_flight, stuck = run.in_flight - {event.call}, run.stuck - {event.call}
+    if event.purpose is not Purpose.DO:
+        run = replace(run, in_flight=in_flight, stuck=stuck)
     match event.purpose:
         case Purpose.DO:
             outcome = "retry" if event.retry else event.outcome
             return replace(
                 run,
+                in_flight=in_flight,
+                stuck=stuck,
                 settled={**run.settled, event.question: outcome},
                 applied=(*run.applied, event.call) if event.outcome == "applied" else run.applied,
             )

@@ -91,7 +91,7 @@ class Calls:
 
     async def handle(self, cue: Cue) -> None:
         """A call is asked for: deny it, or carry it out and record what came back."""
-        request, _ = await asyncio.gather(self._request(cue), self._read_ahead(cue))
+        request = await self._request(cue)
         name = stream(cue.tenant, "call", request.call)
         owner = await self._owner(cue, request)
         cause = self._service.cause(cue, owner)
@@ -263,19 +263,19 @@ class Calls:
     # ---- what the checks need --------------------------------------------------------------
 
     async def _request(self, cue: Cue) -> ToolCallRequested:
-        event = await self._views.event(cue)
-        if not isinstance(event, ToolCallRequested):
-            raise TypeError(f"{cue.topic} is no request")
-        return event
-
-    async def _read_ahead(self, cue: Cue) -> None:
-        """Bring what the checks will need into memory, in the round trip that reads the request."""
-        if cue.task is None or parse_stream(cue.stream).category != "run":
-            return
-        await asyncio.gather(
-            self._views.run.load(cue.stream, at_least=cue.version),
-            self._views.gate.load(stream(cue.tenant, "gate", cue.task)),
-        )
+        """The request that a cue points at; what the checks will need comes in the same trip."""
+        if parse_stream(cue.stream).category != "run":
+            event = await self._views.event(cue)
+            if not isinstance(event, ToolCallRequested):
+                raise TypeError(f"{cue.topic} is no request")
+            return event
+        if cue.task is not None:
+            self._views.gate.want(stream(cue.tenant, "gate", cue.task))
+        run = await self._views.verified(self._views.run, cue)
+        # By its place, never by what the message calls it: the id of one request with the name of
+        # another would settle the first without carrying it out.
+        place = run.topics[: cue.version].count(cue.topic) - 1
+        return run.state.asked[place]
 
     async def _context(self, cue: Cue, request: ToolCallRequested, *, fresh: bool) -> _Context:
         requester = "planner" if parse_stream(cue.stream).category == "task" else "runner"
@@ -300,11 +300,16 @@ class Calls:
             )
         gate_stream = stream(cue.tenant, "gate", request.task)
         bundle_stream = f"{PLATFORM}/bundle-default"
-        run, gate, bundle = await asyncio.gather(
-            self._views.run.load(cue.stream, at_least=cue.version),
-            self._views.gate.load(gate_stream, fresh=fresh),
-            self._views.bundle.load(bundle_stream, fresh=fresh),
-        )
+        if fresh:
+            run, gate, bundle = await asyncio.gather(
+                self._views.run.load(cue.stream, at_least=cue.version),
+                self._views.gate.load(gate_stream, fresh=True),
+                self._views.bundle.load(bundle_stream, fresh=True),
+            )
+        else:
+            run = await self._views.run.load(cue.stream, at_least=cue.version)
+            gate = await self._views.gate.load(gate_stream)
+            bundle = await self._views.bundle.load(bundle_stream)
         grant = gate.state.grant
         if grant is None and not fresh:
             gate = await self._views.gate.load(gate_stream, fresh=True)

@@ -32,6 +32,8 @@ class RunView:
     """The phase begun last; -1 before the first."""
     phases_completed: int = 0
     requests: Mapping[UUID, ToolCallRequested] = field(default_factory=dict)
+    asked: tuple[ToolCallRequested, ...] = ()
+    """One per event, in their order."""
     rolling_back: bool = False
     ended: str | None = None
     """completed, rolled_back, cancelled, failed or escalated."""
@@ -45,7 +47,11 @@ def evolve_run(view: RunView, event: EventData) -> RunView:
         case TaskPhaseStarted():
             return replace(view, phase=event.phase)
         case ToolCallRequested():
-            return replace(view, requests={**view.requests, event.call: event})
+            return replace(
+                view,
+                requests={**view.requests, event.call: event},
+                asked=(*view.asked, event),
+            )
         case TaskPhaseCompleted():
             return replace(view, phases_completed=event.phase + 1)
         case TaskRollbackStarted():

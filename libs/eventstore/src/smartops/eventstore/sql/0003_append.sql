@@ -48,6 +48,10 @@ create function smartops_log.append_units(
     p_event_party     text[],
     p_event_state     bytea[],
     p_event_subject   text[],       -- null: not published
+    p_cite_unit       int[],
+    p_cite_stream     int[],
+    p_cite_version    bigint[],
+    p_cite_digest     bytea[],      -- SHA-256 of the state that must stand there
     p_bare_unit       int[],        -- units without triggers: each of their events, by ordinal
     p_bare_event      int[],
     p_trigger_unit    int[],
@@ -98,6 +102,8 @@ declare
     v_ordinal  bigint[];
     v_position bigint := 0;         -- the log's end, as the walk goes on
     v_hits     boolean[];           -- per unit: settled
+    v_false    int[];               -- units that cite what the log does not hold
+    v_at       int[];               -- per such citation: the stream
     v_whole    boolean := true;     -- every unit is accepted
     -- Filled with nulls first: assigning element 3 of an empty array makes an array that begins at
     -- 3, and unnest() would pair it with the wrong events.
@@ -180,6 +186,17 @@ begin
         end if;
     end if;
 
+    if p_cite_unit <> '{}' then
+        select array_agg(q.unit), array_agg(q.stream)
+          into v_false, v_at
+          from unnest(p_cite_unit, p_cite_stream, p_cite_version, p_cite_digest)
+               as q(unit, stream, version, digest)
+          left join lateral (
+               select sha256(e.state) as digest from smartops_log.events e
+                where e.stream = p_streams[q.stream] and e.version = q.version limit 1) x on true
+         where x.digest is distinct from q.digest;
+    end if;
+
     if v_events > 0 then
         select array_agg(coalesce(x.hash, decode(repeat('00', 32), 'hex')) order by q.ord),
                array_agg(coalesce(x.ordinal, 0) order by q.ord),
@@ -224,6 +241,12 @@ begin
             end if;
             c := c + 1;
         end loop;
+        if v_ok and v_false is not null and u = any (v_false) then
+            v_ok := false;
+            o_status[u] := 2;
+            o_stream[u] := v_at[array_position(v_false, u)];
+            o_actual[u] := v_versions[o_stream[u]];
+        end if;
         if v_ok then
             o_first[u] := v_position + 1;
         else
