@@ -125,6 +125,7 @@ def test_a_sealed_plan_is_read_back() -> None:
     plan_hash, document_digest, document = seal(PLAN)
     assert plan_hash == digest(canonical(PLAN.header.model_dump(mode="json")))
     assert document_digest == digest(document)
+    assert document == canonical(PLAN.model_dump(mode="json"))
     assert Plan.read(document, plan_hash=plan_hash) == PLAN
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from smartops.redact import RedactError, find, redact, refuse_secrets, resolve, secret_refs
+from smartops.redact.plain import NotPlain, plain_copy
 from support.secret_samples import SAMPLES
 
 FRAGMENTS = st.sampled_from(
@@ -66,6 +67,22 @@ def test_a_planted_secret_is_found_wherever_it_is(
     assert f" {token} " not in texts(redact(planted))
     with pytest.raises(RedactError):
         refuse_secrets(planted)
+
+
+@thorough
+@given(JSON | st.binary() | st.sets(st.integers()))
+@example({"a": [{"$secret": "ci/token"}]})
+@example([[[[[[[[[[1]]]]]]]]]])
+@example({"a": "x" * 70_000})
+def test_a_quick_look_copies_only_what_a_long_one_would_copy_as_it_is(value: Any) -> None:
+    try:
+        copied = plain_copy(value)
+    except NotPlain:
+        return
+    assert copied == value
+    assert secret_refs(value) == ()
+    if isinstance(value, dict | list):
+        assert copied is not value
 
 
 @thorough

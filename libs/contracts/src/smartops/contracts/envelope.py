@@ -8,12 +8,14 @@ never part of the bytes: it is not known when they are made.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import from_json, to_json
 from smartops.contracts.catalogue import EVENTS, newest
 from smartops.contracts.errors import Malformed, UnknownVersion
@@ -116,6 +118,11 @@ def read_data(topic: str, state: bytes) -> EventData:
         UnknownVersion: as `read_hint`.
     """
     model = known(topic)
+    with contextlib.suppress(ValidationError):
+        if (stored := _stored(model)) is not None:
+            data: EventData = stored.model_validate_json(state).data  # type: ignore[attr-defined]
+            return data
+    # An older version; or not what it should be, and then the parts tell what is wrong.
     try:
         raw = from_json(state)["data"]
     except (ValueError, KeyError, TypeError) as error:
@@ -127,6 +134,15 @@ def read_data(topic: str, state: bytes) -> EventData:
         return latest.model_validate(raw)
     except ValidationError as error:
         raise Malformed(f"stored {topic} does not fit its contract: {error}") from error
+
+
+@cache
+def _stored(model: type[EventData]) -> type[BaseModel] | None:
+    """An envelope with such data, to be read in one pass; None for a version that is not newest."""
+    if newest(model) is not model:
+        return None
+    name = f"Stored{model.__name__}"
+    return create_model(name, __config__=ConfigDict(frozen=True), data=(model, ...))
 
 
 def known(topic: str) -> type[EventData]:

@@ -7,8 +7,9 @@ process, for ever.
 from __future__ import annotations
 
 import base64
+import hashlib
 from typing import NewType
-from uuid import UUID, uuid5
+from uuid import UUID
 
 __all__ = [
     "ActorId",
@@ -43,10 +44,18 @@ CommandKey = NewType("CommandKey", UUID)
 _ROOT = UUID("5a7b1f6e-0c53-5d8e-9b1a-3f0f6f5c2d11")
 """Namespace of every SmartOps id. Changing it would re-name all history."""
 
+_FREE_BITS = ~(0xF << 76 | 0x3 << 62)
+_VERSION_5 = 0x5 << 76 | 0x2 << 62
+"""Version and variant of RFC 9562."""
+
 
 def named_id(*parts: object) -> UUID:
     """A UUID that is a function of its parts; they are joined by a character none may contain."""
-    return uuid5(_ROOT, "\x1f".join(str(part) for part in parts))
+    text = "\x1f".join(map(str, parts))
+    # What uuid5() does, at half its price: dozens are made for each task.
+    hashed = hashlib.sha1(_ROOT.bytes + text.encode(), usedforsecurity=False).digest()
+    number = int.from_bytes(hashed[:16], "big")
+    return UUID(int=number & _FREE_BITS | _VERSION_5)
 
 
 def command_key(tenant: str, who: str, name: str, ident: str) -> CommandKey:

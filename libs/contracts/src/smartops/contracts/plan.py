@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field, ValidationError
-from smartops.contracts.canonical import canonical, digest, digest_of
+from smartops.contracts.canonical import canonical, digest
 from smartops.contracts.errors import Malformed
 from smartops.contracts.wire import (
     Category,
@@ -101,13 +101,21 @@ class Step(Wire):
     arguments: JsonObject
     undo: UndoTemplate | None = None
 
+    def canonical(self) -> bytes:
+        """The bytes that are hashed."""
+        return self._canonical
+
     def hash(self) -> str:
         """The digest by which header, grant and gateway know this step."""
         return self._hash
 
     @cached_property
+    def _canonical(self) -> bytes:
+        return canonical(self.model_dump(mode="json"))
+
+    @cached_property
     def _hash(self) -> str:
-        return digest_of(self.model_dump(mode="json"))
+        return digest(self._canonical)
 
 
 class Precondition(Wire):
@@ -177,12 +185,18 @@ class Plan(Wire):
         return self._by_hash
 
     @cached_property
+    def _header(self) -> bytes:
+        return canonical(self.header.model_dump(mode="json"))
+
+    @cached_property
     def _document(self) -> bytes:
-        return canonical(self.model_dump(mode="json"))
+        # Joined from its parts, which are hashed one by one: nothing is written out twice.
+        steps = b",".join(step.canonical() for step in self.steps)
+        return b'{"header":' + self._header + b',"steps":[' + steps + b"]}"
 
     @cached_property
     def _hash(self) -> str:
-        return digest_of(self.header.model_dump(mode="json"))
+        return digest(self._header)
 
     @cached_property
     def _by_hash(self) -> Mapping[str, Step]:

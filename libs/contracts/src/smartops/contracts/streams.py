@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from typing_extensions import override
@@ -40,6 +41,7 @@ def stream(tenant: str, category: str, ident: object) -> str:
     return name
 
 
+@lru_cache(maxsize=4096)
 def parse_stream(name: str) -> StreamRef:
     """Take a stream name apart.
 

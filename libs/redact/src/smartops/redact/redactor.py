@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection
 from typing import Any
 
 from smartops.redact.errors import SecretInArgument, Unscannable
 from smartops.redact.findings import Finding, SecretRef
+from smartops.redact.plain import NotPlain, plain_copy
 from smartops.redact.references import Lookup, fill, references
 from smartops.redact.text import placeholder
 from smartops.redact.walk import Budget, Walk
@@ -98,6 +100,8 @@ class Redactor:
             ReservedKey: a `$` key that is no legal reference.
             Unscannable: nobody can say what is in it.
         """
+        with contextlib.suppress(NotPlain):
+            return plain_copy(value)  # Most arguments hold no reference.
         self.secret_refs(value, markers=markers)
         return fill(value, lookup)
 
