@@ -13,7 +13,6 @@ from smartops.contracts.streams import parse_stream
 from smartops.contracts.subjects import Subjects
 from smartops.contracts.wire import CommandData, EventData
 from smartops.eventstore.rows import StoredRow
-from smartops.eventstore.units import Citation
 
 __all__ = ["Cue", "Order", "cue_of_message", "cue_of_row"]
 
@@ -36,7 +35,7 @@ class Cue:
     state: bytes | None = None
     """The event's bytes as the message claims, likewise; None when a sweep found it."""
 
-    def citation(self) -> Citation:
+    def citation(self) -> tuple[str, int, bytes]:
         """What the log must hold for the claim to be true.
 
         Raises:
@@ -44,7 +43,7 @@ class Cue:
         """
         if self.state is None:
             raise ValueError(f"{self.handler} was not told by a message")
-        return Citation(self.stream, self.version, hashlib.sha256(self.state).digest())
+        return self.stream, self.version, hashlib.sha256(self.state).digest()
 
     def claimed(self) -> EventData | None:
         """What the message says has happened, unverified, if it can be read at all."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from smartops.contracts.wire import EventData
-from smartops.eventstore.units import Citation
 
 __all__ = ["NOTHING", "CancelTimer", "Decision", "Elsewhere", "Refusal", "SetTimer", "Timer"]
 
@@ -66,8 +65,9 @@ class Decision:
     elsewhere: Sequence[Elsewhere] = ()
     reads: Sequence[tuple[str, int]] = ()
     """(stream, version) of what the decision rests on; checked in the append."""
-    cites: Sequence[Citation] = ()
-    """Events that the decision took from messages, unread; checked in the append."""
+    cites: Sequence[tuple[str, int, bytes]] = ()
+    """(stream, version, SHA-256 of the state) of events taken from messages, unread;
+    checked in the append."""
     blobs: Sequence[bytes] = ()
     refusal: Refusal | None = None
     after: object = None

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import gc
-import signal
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import uvloop
 from smartops.eventstore.store import EventStore
+from smartops.runtime.process import (
+    settle_memory,
+    start_telemetry,
+    stop_on_signals,
+    tell_ready,
+)
 from smartops.runtime.service import Service
 from smartops.runtime.settings import ServiceSettings
-from smartops.telemetry.bundle import Telemetry
 from smartops.telemetry.probes import Probe
-from smartops.telemetry.settings import TelemetrySettings
 
 __all__ = ["run_service"]
 
@@ -37,32 +38,9 @@ def run_service(name: str, settings: ServiceSettings, wire: Wire) -> None:
         uvloop.run(_run(name, settings, wire))
 
 
-def _settle_memory() -> None:
-    """Let the collector look at what a service makes, not at what it is made of.
-
-    Modules, models and the caches' long-lived entries would otherwise be walked again and again;
-    the youngest generation is small by default, for programs that make cycles. Ours make few.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(200_000, 50, 100)
-
-
 async def _run(name: str, settings: ServiceSettings, wire: Wire) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    telemetry = Telemetry.start(
-        name,
-        TelemetrySettings(
-            log_level=settings.log_level,
-            log_format=settings.log_format,
-            traces=settings.traces,
-            health_host=settings.health_host,
-            health_port=settings.health_port,
-        ),
-    )
+    stop = stop_on_signals()
+    telemetry = start_telemetry(name, settings)
     probes = [Probe("start", lambda: "starting")]
     pages = await telemetry.serve_health(probes)
     store = await EventStore.connect(
@@ -72,9 +50,8 @@ async def _run(name: str, settings: ServiceSettings, wire: Wire) -> None:
     close = await wire(service)
     await service.start()
     probes[:] = service.probes()
-    _settle_memory()
-    if settings.health_file is not None:
-        settings.health_file.write_text(pages.url, encoding="utf-8")
+    settle_memory()
+    tell_ready(settings, pages.url)
     await stop.wait()
     await service.stop()
     if close is not None:

@@ -183,7 +183,7 @@ class UnitBuilder:
         self.reads.update(rests)
         for timer in map(self._timer, decision.timers):
             self.timers[timer.timer_id] = timer
-        self.cites += decision.cites
+        self.cites += [Citation(*cite) for cite in decision.cites]
         self.blobs += decision.blobs
         self.triggers.append(part.trigger)
 

@@ -25,7 +25,7 @@ __all__ = ["LogSetup", "configure_logs"]
 
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
-CHATTY: Final = ("uvicorn", "asyncio", "opentelemetry")
+CHATTY: Final = ("uvicorn", "asyncio", "opentelemetry", "httpx2")
 """Libraries whose INFO tells nothing of our work: they are heard from WARNING on."""
 
 _log = logging.getLogger(__name__)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import logging
-import signal
 
 from smartops.audit.adapters.bus import Bus
 from smartops.audit.service import AuditService
@@ -13,17 +10,10 @@ from smartops.audit.settings import AuditSettings
 from smartops.audit.standing import Part
 from smartops.contracts.catalogue import AUDIT
 from smartops.contracts.subjects import Subjects
-from smartops.telemetry.bundle import Telemetry
+from smartops.runtime.process import settle_memory, start_telemetry, stop_on_signals, tell_ready
 from smartops.telemetry.probes import Probe
-from smartops.telemetry.settings import TelemetrySettings
 
 __all__ = ["run"]
-
-_log = logging.getLogger(__name__)
-
-_GC_THRESHOLD = 100_000
-"""Objects made before the collector looks. Folding makes many, and none in cycles: at the default
-of 700 a fifth of the time went into looking."""
 
 
 async def run(settings: AuditSettings) -> None:
@@ -32,20 +22,8 @@ async def run(settings: AuditSettings) -> None:
     Raises:
         Exception: a defect of ours; the process ends, and its supervisor starts another.
     """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    telemetry = Telemetry.start(
-        AUDIT,
-        TelemetrySettings(
-            log_level=settings.log_level,
-            log_format=settings.log_format,
-            traces=settings.traces,
-            health_host=settings.health_host,
-            health_port=settings.health_port,
-        ),
-    )
+    stop = stop_on_signals()
+    telemetry = start_telemetry(AUDIT, settings)
     bus = Bus(settings)
     service = AuditService(
         settings.database_url.get_secret_value(),
@@ -58,10 +36,8 @@ async def run(settings: AuditSettings) -> None:
     pages = await telemetry.serve_health(_probes(service, bus))
     await bus.start()
     await service.start()
-    if settings.health_file is not None:
-        settings.health_file.write_text(pages.url, encoding="utf-8")
-    gc.freeze()
-    gc.set_threshold(_GC_THRESHOLD, 20, 20)
+    settle_memory()
+    tell_ready(settings, pages.url)
     try:
         await _first(stop, service)
     finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 
 from smartops.policy_engine import RegorusEngine, default_bundle_path
@@ -24,8 +23,6 @@ async def wire(service: Service) -> Callable[[], Awaitable[None]]:
     settings = service.settings
     if not isinstance(settings, GatewaySettings):
         raise TypeError("the gateway runs on GatewaySettings")
-    # Its line per request would tell the log what the audit trail tells better.
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
     tools: tuple[Tool, ...] = noop_tools()
     drivers = []
     if settings.fleet_url is not None:
