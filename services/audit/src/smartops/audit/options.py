@@ -18,7 +18,7 @@ class AuditOptions:
     """After a small batch: how late the read models are while little happens."""
     crowd: int = 200
     """Events from which a batch counts as large: then throughput matters more than haste."""
-    crowded_pause: timedelta = timedelta(milliseconds=250)
+    crowded_pause: timedelta = timedelta(milliseconds=200)
     """After a large batch: the rows of a task that changes often are then stored less often."""
     idle_pause: timedelta = timedelta(milliseconds=250)
     """Longest pause while nothing comes; reached by doubling."""

@@ -11,6 +11,8 @@ from smartops.runtime.settings import ServiceSettings
 
 __all__ = ["AuditSettings"]
 
+_DEFAULTS = AuditOptions()
+
 
 class AuditSettings(ServiceSettings):
     """The common settings, and where and how often heads are anchored. No secret of its own."""
@@ -24,13 +26,13 @@ class AuditSettings(ServiceSettings):
     batch: int = Field(default=2_000, ge=1, le=20_000)
     """Events folded in one transaction, at most."""
 
-    busy_pause: timedelta = timedelta(milliseconds=50)
+    busy_pause: timedelta = _DEFAULTS.busy_pause
     """After a small batch: how late the read models are while little happens."""
 
-    crowded_pause: timedelta = timedelta(milliseconds=200)
+    crowded_pause: timedelta = _DEFAULTS.crowded_pause
     """After a batch of more than 200 events: how late they are under load, to save work."""
 
-    idle_pause: timedelta = timedelta(milliseconds=250)
+    idle_pause: timedelta = _DEFAULTS.idle_pause
     """Longest pause while nothing comes."""
 
     def options(self) -> AuditOptions:
