@@ -45,8 +45,7 @@ from smartops.runner.state import Run
 from smartops.runner.state import evolve as evolve_state
 from smartops.runtime.decision import CancelTimer, Decision, SetTimer
 from smartops.tool_gateway import domain as calls
-from smartops.tool_gateway.calls import _bind_undo
-from smartops.tool_gateway.checks import Denial, check_read, check_step, check_undo
+from smartops.tool_gateway.checks import Denial, bind_undo, check_read, check_step, check_undo
 from smartops.tool_gateway.ports import Answer, NotApplied, Unknown
 from smartops.tool_gateway.state import Call
 from smartops.tool_gateway.state import evolve as evolve_own
@@ -175,7 +174,7 @@ class LineModel:
             self._to_call(ident, lambda c: calls.record_read(c, ident, facts, answer, 1.0))
             return
         before: JsonValue = {"version": "old"}
-        undo = _bind_undo(found.step, before)
+        undo = bind_undo(found.step, before)
         assert not isinstance(undo, Denial)
         new = calls.Dispatch(
             facts=facts,

@@ -24,8 +24,14 @@ from smartops.contracts.plan import Plan
 from smartops.contracts.streams import stream
 from smartops.contracts.tools import ToolDescriptor
 from smartops.contracts.wire import Category, Purpose
-from smartops.tool_gateway.calls import _bind_undo
-from smartops.tool_gateway.checks import Denial, Permit, check_read, check_step, check_undo
+from smartops.tool_gateway.checks import (
+    Denial,
+    Permit,
+    bind_undo,
+    check_read,
+    check_step,
+    check_undo,
+)
 from support.plans import TASK, TENANT, phase, plan, step, tool
 from support.running import GRANTED_AT, grant_for
 
@@ -368,7 +374,7 @@ def test_no_undo_goes_out(code: str, facts: UndoFacts) -> None:
 
 def test_undo_arguments_are_bound_to_what_was_before() -> None:
     made = step("web-01")
-    bound = _bind_undo(made, {"version": "2.4.0", "healthy": True})
+    bound = bind_undo(made, {"version": "2.4.0", "healthy": True})
     assert bound == UndoEntitlement(tool="unpatch", version="1", arguments={"version": "2.4.0"})
 
 
@@ -381,18 +387,18 @@ def test_arguments_that_are_no_reference_are_taken_as_they_are() -> None:
         "version": {"$before": "version"},
     }
     template = made.undo.model_copy(update={"arguments": arguments})
-    bound = _bind_undo(made.model_copy(update={"undo": template}), {"version": None})
+    bound = bind_undo(made.model_copy(update={"undo": template}), {"version": None})
     assert isinstance(bound, UndoEntitlement)
     assert bound.arguments == arguments | {"version": None}
 
 
 @pytest.mark.parametrize("before", [None, {}, {"other": 1}, "2.4.0", ["version"]])
 def test_without_the_before_state_a_step_does_not_go_out(before: JsonValue) -> None:
-    found = _bind_undo(step("web-01"), before)
+    found = bind_undo(step("web-01"), before)
     assert isinstance(found, Denial)
     assert found.code == "no_before_state"
 
 
 def test_a_step_without_a_way_back_leaves_no_entitlement() -> None:
-    assert _bind_undo(step("web-01", undo=False), {"version": "2.4.0"}) is None
-    assert _bind_undo(None, None) is None
+    assert bind_undo(step("web-01", undo=False), {"version": "2.4.0"}) is None
+    assert bind_undo(None, None) is None

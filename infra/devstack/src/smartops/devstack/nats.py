@@ -165,7 +165,11 @@ class NatsServer(LocalServer):
         self._write_config()
         kept = ("PATH", "TMPDIR")
         # A third less memory than at Go's own 100, with no more CPU than could be told from noise.
-        environment = {"TZ": "UTC", "GOGC": "50", **{k: os.environ[k] for k in kept if k in os.environ}}
+        environment = {
+            "TZ": "UTC",
+            "GOGC": "50",
+            **{k: os.environ[k] for k in kept if k in os.environ},
+        }
         return ServiceProcess(
             self.name, [nats_program(), "-c", self.config_path], environment, self.log_path
         )

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from smartops.contracts.events import ToolCallRequested
+from pydantic import JsonValue
+from smartops.contracts.events import ToolCallRequested, UndoEntitlement
 from smartops.contracts.folds import CallStatus, CallView, GateView, RunView
 from smartops.contracts.ids import call_id
 from smartops.contracts.plan import Plan, Step
@@ -17,7 +18,15 @@ from smartops.contracts.streams import stream
 from smartops.contracts.tools import ToolDescriptor
 from smartops.contracts.wire import Category, JsonObject, Purpose
 
-__all__ = ["Denial", "Permit", "check_attempt", "check_read", "check_step", "check_undo"]
+__all__ = [
+    "Denial",
+    "Permit",
+    "bind_undo",
+    "check_attempt",
+    "check_read",
+    "check_step",
+    "check_undo",
+]
 
 
 _NOT_APPLIED = frozenset({CallStatus.DENIED, CallStatus.FAILED, CallStatus.NOT_APPLIED})
@@ -165,3 +174,21 @@ def _tool_is(request: ToolCallRequested, tool: ToolDescriptor | None) -> Denial 
             f"{tool.name} is at version {tool.version}, the call asks for {request.version}",
         )
     return None
+
+
+def bind_undo(step: Step | None, before: JsonValue) -> UndoEntitlement | Denial | None:
+    """Fill the undo template from the before-state."""
+    if step is None or step.undo is None:
+        return None
+    bound: JsonObject = {}
+    for name, value in step.undo.arguments.items():
+        if isinstance(value, dict) and set(value) == {"$before"}:
+            field = str(value["$before"])
+            if not isinstance(before, dict) or field not in before:
+                return Denial(
+                    "no_before_state", "gateway.before_state", f"the before-state has no {field!r}"
+                )
+            bound[name] = before[field]
+        else:
+            bound[name] = value
+    return UndoEntitlement(tool=step.undo.tool, version=step.undo.version, arguments=bound)
