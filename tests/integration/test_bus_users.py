@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from nats.aio.client import Client
-from smartops.bus.api import API, SERVICE_API, api_request, stream_state
+from smartops.bus.api import API, SERVICE_API, api_request, message_id_at, stream_state
 from smartops.bus.connection import close, connect
 from smartops.bus.delivery import Delivery
 from smartops.bus.errors import Unauthorised
@@ -161,15 +161,17 @@ async def test_a_service_may_not_pull_a_foreign_durable(house: House) -> None:
 
 
 async def test_a_service_may_not_touch_streams(house: House) -> None:
-    verbs = ("DELETE", "PURGE", "UPDATE", "CREATE", "MSG.GET", "MSG.DELETE", "SNAPSHOT")
+    verbs = ("DELETE", "PURGE", "UPDATE", "CREATE", "MSG.DELETE", "SNAPSHOT")
     async with house.user("tool_gateway") as nc:
         for api in (SERVICE_API, API):
             for verb in verbs:
                 await refused(nc, f"{api}.STREAM.{verb}.SMARTOPS")
             await refused(nc, f"{api}.DIRECT.GET.SMARTOPS")
-            await refused(nc, f"{api}.STREAM.INFO.SMARTOPS_COMMANDS")
+            for verb in ("INFO", "MSG.GET"):
+                await refused(nc, f"{api}.STREAM.{verb}.SMARTOPS_COMMANDS")
             await refused(nc, f"{api}.CONSUMER.PAUSE.SMARTOPS.tool_gateway-calls")
         assert "messages" in await stream_state(nc, "SMARTOPS")
+        assert await message_id_at(nc, "SMARTOPS", 1_000_000) is None
 
 
 async def states(house: House) -> dict[str, Any]:

@@ -6,6 +6,7 @@ not know, so a stream would lose settings whenever it is updated through them.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from datetime import timedelta
@@ -24,6 +25,7 @@ __all__ = [
     "BusClient",
     "api_of",
     "api_request",
+    "message_id_at",
     "read_answer",
     "stream_state",
 ]
@@ -61,6 +63,11 @@ class BusClient(Client):
     """A connection that knows where its account finds JetStream."""
 
     api: str = API
+
+    @property
+    def server_id(self) -> str:
+        """Of the server it is connected to, anew with each of its starts; empty: to none yet."""
+        return str(self._server_info.get("server_id", ""))
 
 
 def api_of(nc: Client) -> str:
@@ -127,6 +134,27 @@ async def api_request(
             subject, NO_ANSWER, 0, f"not sent: {error or type(error).__name__}"
         ) from error
     return read_answer(subject, reply.data)
+
+
+async def message_id_at(nc: Client, stream: str, sequence: int) -> str | None:
+    """The `Nats-Msg-Id` of the message at a place of a stream; None when there is none.
+
+    Raises:
+        ApiError: nobody answers.
+    """
+    subject = f"{api_of(nc)}.STREAM.MSG.GET.{stream}"
+    try:
+        answer = await api_request(nc, subject, {"seq": sequence})
+    except ApiError as error:
+        if error.status == NOT_FOUND:
+            return None
+        raise
+    headers = base64.b64decode(answer["message"].get("hdrs", "")).decode(errors="replace")
+    for line in headers.split("\r\n"):
+        name, _, value = line.partition(":")
+        if name.lower() == "nats-msg-id":
+            return value.strip()
+    return None
 
 
 async def stream_state(nc: Client, stream: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,13 +19,22 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from smartops.bus.api import ApiError, read_answer
 
-__all__ = ["CONTENT_TYPE", "MESSAGE_ID", "POSITION", "Outgoing", "Relay", "RelayCounters"]
+__all__ = [
+    "CONTENT_TYPE",
+    "MESSAGE_ID",
+    "POSITION",
+    "Acknowledged",
+    "Outgoing",
+    "Relay",
+    "RelayCounters",
+]
 
 _log = logging.getLogger(__name__)
 
 MESSAGE_ID = "Nats-Msg-Id"
 POSITION = "Smartops-Position"
 CONTENT_TYPE = "content-type"
+_SEQUENCE = re.compile(rb'"seq": ?(\d+)')
 _CLOUDEVENT = "application/cloudevents+json"
 
 DEFAULT_IN_FLIGHT = 4096
@@ -45,6 +55,16 @@ class Outgoing:
     position: int
     headers: Mapping[str, str] | None = None
     """Further headers, such as a trace context."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """One event that the stream has."""
+
+    position: int
+    msg_id: str
+    sequence: int
+    """Its place in the stream; that of the first copy, if it was published twice."""
 
 
 @dataclass(slots=True)
@@ -96,8 +116,8 @@ class Relay:
         self._limit = in_flight
         self._timeout = timeout.total_seconds()
         self._linger = linger.total_seconds()
-        self._waiting: dict[str, tuple[float, int]] = {}
-        """Answer token -> (deadline, position); the oldest first, since all wait equally long."""
+        self._waiting: dict[str, tuple[float, int, str]] = {}
+        """Answer token -> (deadline, position, message id); oldest first: all wait equally long."""
         self._serial = 0
         self._inbox = ""
         self._sub: Subscription | None = None
@@ -105,6 +125,17 @@ class Relay:
         self._report: asyncio.TimerHandle | None = None
         self._expiry: asyncio.TimerHandle | None = None
         self._changed = asyncio.Event()
+        self._newest: tuple[int, str, bytes] | None = None
+        """Position, message id and answer: read only when somebody asks."""
+
+    @property
+    def newest(self) -> Acknowledged | None:
+        """The event with the highest position that the stream has acknowledged so far."""
+        if self._newest is None:
+            return None
+        position, msg_id, answer = self._newest
+        sequence = _SEQUENCE.search(answer)
+        return None if sequence is None else Acknowledged(position, msg_id, int(sequence[1]))
 
     @property
     def in_flight(self) -> int:
@@ -171,7 +202,7 @@ class Relay:
         token = str(self._serial)
         loop = asyncio.get_running_loop()
         # Noted before it is sent: the answer may come while the client waits to flush.
-        self._waiting[token] = (loop.time() + self._timeout, message.position)
+        self._waiting[token] = (loop.time() + self._timeout, message.position, message.msg_id)
         if self._expiry is None:
             self._expiry = loop.call_later(self._timeout, self._expire)
         try:
@@ -195,6 +226,8 @@ class Relay:
             self.counters.acked += 1
             self.counters.duplicates += b'"duplicate"' in answer.data
             self._acked.append(position)
+            if self._newest is None or position > self._newest[0]:
+                self._newest = (position, waited[2], answer.data)
             if self._report is None:
                 loop = asyncio.get_running_loop()
                 self._report = loop.call_later(self._linger, self._report_acked)
@@ -214,7 +247,7 @@ class Relay:
             self._expiry = None
         now = loop.time()
         late = []
-        for token, (deadline, position) in list(self._waiting.items()):
+        for token, (deadline, position, _) in list(self._waiting.items()):
             if deadline > now and not everything:
                 self._expiry = loop.call_at(deadline, self._expire)
                 break

@@ -100,6 +100,7 @@ class Shares:
     def _info(self, api: str) -> list[str]:
         return [
             f"{api}.STREAM.INFO.{EVENTS_STREAM}",
+            f"{api}.STREAM.MSG.GET.{EVENTS_STREAM}",
             *(f"{api}.CONSUMER.INFO.{stream}.*" for stream in self.pulled),
         ]
 

@@ -86,7 +86,7 @@ def service_user(
     durables: Sequence[ConsumerSpec],
     parks: Iterable[str],
 ) -> BusUser:
-    """A service: says its own topics, pulls its own durables, and nothing else.
+    """A service: says its own topics, pulls its own durables, and looks at the event stream.
 
     Args:
         name: of the service.
@@ -106,7 +106,10 @@ def service_user(
             *(f"{SERVICE_API}.CONSUMER.MSG.NEXT.{stream}.{durable}" for stream, durable in own),
             *(f"{SERVICE_API}.CONSUMER.INFO.{stream}.{durable}" for stream, durable in own),
             *(f"$JS.ACK.{stream}.{durable}.>" for stream, durable in own),
+            # What the stream holds, to be compared with what was published. No secret: every
+            # service may read all events from the log.
             f"{SERVICE_API}.STREAM.INFO.{EVENTS_STREAM}",
+            f"{SERVICE_API}.STREAM.MSG.GET.{EVENTS_STREAM}",
         ),
         subscribe=(f"{inbox_prefix(name)}.>",),
     )

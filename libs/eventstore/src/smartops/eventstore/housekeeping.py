@@ -14,6 +14,7 @@ from smartops.eventstore.rows import (
     HandlerMarks,
     OutboxRow,
     ParkedRow,
+    Publication,
     SettledRow,
     StoredRow,
     TimerRow,
@@ -51,6 +52,36 @@ class Housekeeping:
         """How many own events are not known to be published, and since when."""
         [row] = await self._call("select * from smartops_log.outbox_backlog()")
         return Backlog(*row)
+
+    async def note_published(
+        self, position: int, medium: str, place: int, witness: UUID, keep: timedelta
+    ) -> None:
+        """Note that own events up to a position were acknowledged, but for what the outbox holds.
+
+        Args:
+            position: in the log.
+            medium: which incarnation of which stream acknowledged.
+            place: of the witness, in it.
+            witness: id of the event that was acknowledged last.
+            keep: how long notes are kept.
+        """
+        await self._call(
+            "select smartops_log.note_published($1, $2, $3, $4, $5)",
+            position,
+            medium,
+            place,
+            witness,
+            keep,
+        )
+
+    async def publications(
+        self, before: datetime | None = None, limit: int = 50
+    ) -> list[Publication]:
+        """What was noted of own events, newest first."""
+        rows = await self._call(
+            "select * from smartops_log.publications_before($1, $2)", before, limit
+        )
+        return [Publication(*row) for row in rows]
 
     async def due_timers(self, limit: int = DEFAULT_LIMIT) -> DueTimers:
         """Own timers that are due by the database's clock, and when the next one will be."""

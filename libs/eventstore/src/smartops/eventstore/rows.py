@@ -13,6 +13,7 @@ __all__ = [
     "Head",
     "OutboxRow",
     "ParkedRow",
+    "Publication",
     "SettledRow",
     "StoredRow",
     "TimerRow",
@@ -131,6 +132,24 @@ class HandlerMarks:
 
     low_water: int
     """All its events up to here are handled or parked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """How far own events were known to be published, and where."""
+
+    noted_at: datetime
+    position: int
+    """Own events up to here were acknowledged."""
+
+    medium: str
+    """Which incarnation of which stream did so."""
+
+    place: int
+    """The witness's place in it."""
+
+    witness: UUID
+    """The event that was acknowledged last."""
 
 
 @dataclass(frozen=True, slots=True)

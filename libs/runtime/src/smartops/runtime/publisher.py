@@ -8,11 +8,13 @@ import logging
 from collections.abc import Sequence
 from datetime import timedelta
 
-from nats.aio.client import Client
+from smartops.bus.api import ApiError, BusClient
 from smartops.bus.relay import Outgoing, Relay
+from smartops.contracts.subjects import Subjects
 from smartops.eventstore.errors import StoreError
 from smartops.eventstore.rows import OutboxRow
 from smartops.eventstore.store import EventStore
+from smartops.runtime.republishing import Republisher
 from smartops.runtime.settings import ServiceSettings
 
 __all__ = ["Publisher"]
@@ -21,6 +23,9 @@ _log = logging.getLogger(__name__)
 
 _LEFTOVERS_AGE = timedelta(seconds=2)
 """Outbox rows this old were not acked in time; they are published again."""
+
+_NOTE_EVERY_S = 30.0
+"""Between two notes of how far the stream is."""
 
 _LEFTOVERS_PAUSE_S = 1.0
 _LEFTOVERS_LIMIT = 500
@@ -31,21 +36,34 @@ _LAST_WORDS_S = 5.0
 class Publisher:
     """Publishes this service's events; the outbox is the truth about what is still owed."""
 
-    def __init__(self, store: EventStore, settings: ServiceSettings) -> None:
+    def __init__(
+        self, service: str, store: EventStore, settings: ServiceSettings, subjects: Subjects
+    ) -> None:
+        self._service = service
         self._store = store
         self._settings = settings
-        self._nc: Client | None = None
+        self._subjects = subjects
+        self._nc: BusClient | None = None
         self._relay: Relay | None = None
+        self._republisher: Republisher | None = None
+        self._looks = asyncio.Event()
+        self._note_at = 0.0
         self._under_way: set[asyncio.Task[None]] = set()
         self._leftovers: asyncio.Task[None] | None = None
         store.on_committed(self._committed)
 
-    async def start(self, nc: Client) -> None:
+    async def start(self, nc: BusClient) -> None:
         """Begin to publish on a connection."""
         self._nc = nc
-        self._relay = Relay(nc, self._store.outbox_done)
+        self._relay = Relay(nc, self._store.outbox_done, on_failed=self._failed)
         await self._relay.start()
+        self._republisher = Republisher(self._service, self._store, nc, self._relay, self._subjects)
+        self._looks.set()
         self._leftovers = asyncio.create_task(self._publish_leftovers(), name="leftovers")
+
+    async def reconnected(self) -> None:
+        """The connection is back, perhaps to another server, or to one that has lost something."""
+        self._looks.set()
 
     async def stop(self) -> None:
         """Finish what is under way, for a while."""
@@ -74,6 +92,22 @@ class Publisher:
             [Outgoing(row.subject, row.state, str(row.event_id), row.position) for row in rows]
         )
 
+    def _failed(self, _positions: Sequence[int], _why: str) -> None:
+        """The stream may have gone, and may come back as another one."""
+        self._looks.set()
+
+    async def _look_after_the_stream(self, republisher: Republisher) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            if self._looks.is_set():
+                self._looks.clear()
+                await republisher.look()
+            if loop.time() >= self._note_at and await republisher.note():
+                self._note_at = loop.time() + _NOTE_EVERY_S
+        except (ApiError, StoreError) as error:
+            _log.info("the event stream: %s", error)
+            self._looks.set()
+
     async def _publish_leftovers(self) -> None:
         while True:
             await asyncio.sleep(_LEFTOVERS_PAUSE_S)
@@ -81,6 +115,8 @@ class Publisher:
                 continue
             if not self._settings.events_enabled:
                 continue
+            if self._republisher is not None:
+                await self._look_after_the_stream(self._republisher)
             try:
                 rows = await self._store.outbox_pending(_LEFTOVERS_AGE, _LEFTOVERS_LIMIT)
             except StoreError as error:

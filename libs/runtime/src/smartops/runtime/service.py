@@ -19,6 +19,7 @@ from uuid import UUID
 from faststream.nats.message import NatsMessage
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from smartops.bus.api import BusClient
 from smartops.bus.broker import BusBroker
 from smartops.bus.connection import connect
 from smartops.bus.dead_letter import DeadLetter, DeadLetters
@@ -99,8 +100,8 @@ class Service:
         self._hot: dict[str, Callable[[Msg], Awaitable[None]]] = {}
         self._pulls: list[StandingPull] = []
         self._broker = BusBroker(self._connect, grace=settings.shutdown_grace, apply_types=False)
-        self._nc: Client | None = None
-        self._publisher = Publisher(store, settings)
+        self._nc: BusClient | None = None
+        self._publisher = Publisher(name, store, settings, self.subjects)
         self._mapping = ErrorMapping(
             _DeadLettersLater(self), park=self._park, translate=_translate, on_outcome=self._count
         )
@@ -306,6 +307,7 @@ class Service:
             name=self.name,
             inbox_prefix=inbox_prefix(self.name),
             seed_path=self.settings.nats_seed_file,
+            on_reconnected=self._publisher.reconnected,
         )
         await self._publisher.start(self._nc)
         return self._nc
