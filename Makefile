@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup lock lint types walls test demo up prove bench clean
+.PHONY: help setup lock lint types walls test test-services demo up prove bench clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -15,7 +15,7 @@ PACKAGES := $(notdir $(patsubst %/__init__.py,%,$(wildcard \
 help: ## this list
 	@while IFS= read -r line; do \
 	    case "$$line" in \
-	    [a-z]*:*'##'*) printf '  make %-7s %s\n' "$${line%%:*}" "$${line##*## }" ;; \
+	    [a-z]*:*'##'*) printf '  make %-13s %s\n' "$${line%%:*}" "$${line##*## }" ;; \
 	    esac; \
 	done < Makefile
 
@@ -38,6 +38,9 @@ walls: setup ## who may import whom
 
 test: setup ## all tests; ARGS='-k name' chooses
 	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+
+test-services: setup ## each service's unit tests where only its own dependencies exist
+	$(BIN)/python scripts/isolated.py $(NAME)
 
 demo: setup ## one task from intent to done, on real servers; BREAK=1 breaks it, YES=1 asks nothing
 	$(BIN)/smartops demo$(if $(BREAK), --break)$(if $(YES), --yes)

@@ -1,4 +1,4 @@
-"""Plans in a line, and the tools that they use: small ones made up, and the gateway's own."""
+"""Plans in a line, and the small made-up tools that they use."""
 
 from __future__ import annotations
 
@@ -18,12 +18,9 @@ from smartops.contracts.wire import (
     Risk,
     Scope,
 )
-from smartops.tool_gateway.ports import Answer, NotApplied, Outbound, Unknown
-from smartops.tool_gateway.tools import fleet_tools, noop_tools
 
 __all__ = [
     "CHECKS",
-    "REGISTERED",
     "REQUESTER",
     "TASK",
     "TENANT",
@@ -42,21 +39,6 @@ CHECKS = (
     Check(type="error_rate", threshold="< 1%", window_ms=1000, interval_ms=500),
 )
 """Three samples each."""
-
-
-class _NoDriver:
-    """Decisions call nobody."""
-
-    async def call(self, outbound: Outbound) -> Answer | NotApplied | Unknown:
-        raise AssertionError(f"a pure test called {outbound.tool}")
-
-    async def close(self) -> None: ...
-
-
-REGISTERED = {
-    made.descriptor.name: made.descriptor for made in (*fleet_tools(_NoDriver()), *noop_tools())
-}
-"""The descriptors that the gateway registers."""
 
 
 def tool(

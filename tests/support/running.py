@@ -6,53 +6,27 @@ Each fact is told twice: whatever it was, its repeat must change nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from pydantic import JsonValue
-from smartops.contracts.canonical import digest
 from smartops.contracts.events import (
-    TaskApprovalGranted,
     TaskCancelRequested,
     TaskGrantRevoked,
     TaskHalted,
     ToolCallRequested,
 )
 from smartops.contracts.folds import CallStatus, CallView, GateView, evolve_gate
-from smartops.contracts.ids import TaskId, run_id
-from smartops.contracts.plan import Plan, seal
+from smartops.contracts.plan import Plan
 from smartops.contracts.wire import EventData, Purpose
 from smartops.runner import domain
 from smartops.runner.state import Run, evolve
 from smartops.runtime.decision import CancelTimer, Decision, SetTimer
 from support.given import Given, Outcome, given
+from support.grants import grant_for
 from support.plans import TASK
 
-__all__ = ["GRANTED_AT", "Line", "grant_for"]
-
-GRANTED_AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-
-
-def grant_for(plan: Plan, **fields: Any) -> TaskApprovalGranted:
-    """The grant of a plan."""
-    plan_hash, document, _ = seal(plan)
-    return TaskApprovalGranted.model_validate(
-        {
-            "number": plan.header.number,
-            "plan_hash": plan_hash,
-            "document": document,
-            "assessment_hash": digest(b"assessment"),
-            "grant": 1,
-            "run": run_id(TaskId(TASK), plan.header.number, 1),
-            "environment": plan.header.environment,
-            "automatic": True,
-            "approvals": (),
-            "bundle": digest(b"bundle"),
-            "expires_at": GRANTED_AT + timedelta(hours=4),
-        }
-        | fields
-    )
+__all__ = ["Line"]
 
 
 class Line:

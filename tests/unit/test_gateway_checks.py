@@ -32,8 +32,8 @@ from smartops.tool_gateway.checks import (
     check_step,
     check_undo,
 )
+from support.grants import GRANTED_AT, grant_for
 from support.plans import TASK, TENANT, phase, plan, step, tool
-from support.running import GRANTED_AT, grant_for
 
 PATCH = tool()
 PLAN = plan(

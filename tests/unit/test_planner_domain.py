@@ -32,7 +32,8 @@ from smartops.planner.domain import MAX_ATTEMPTS, Submission, answered, submit
 from smartops.planner.state import Task, evolve
 from smartops.runtime.decision import Decision
 from support.given import Given, Outcome, given
-from support.plans import REGISTERED, REQUESTER, TASK, TENANT
+from support.plans import REQUESTER, TASK, TENANT
+from support.registered import REGISTERED
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 KEY = UUID("22222222-2222-5222-8222-222222222222")

@@ -34,8 +34,8 @@ from smartops.policy import domain
 from smartops.policy.domain import Terms, Voter, Weighed
 from smartops.policy.state import Gate, evolve
 from smartops.runtime.decision import Decision
+from support.grants import GRANTED_AT
 from support.plans import TASK, TENANT, plan
-from support.running import GRANTED_AT
 
 TERMS = Terms(approval_ttl=timedelta(hours=1), grant_ttl=timedelta(hours=4))
 CREDENTIALS = {
