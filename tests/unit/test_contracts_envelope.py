@@ -8,14 +8,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from cloudevents.core.bindings.http import HTTPMessage, from_structured_event
-from cloudevents.core.formats.json import JSONFormat
-from cloudevents.core.v1.event import CloudEvent
 from hypothesis import given
 from hypothesis import strategies as st
-from smartops.contracts.catalogue import EVENTS
 from smartops.contracts.envelope import (
-    CONTENT_TYPE,
     EventMeta,
     encode,
     known,
@@ -25,7 +20,6 @@ from smartops.contracts.envelope import (
 from smartops.contracts.errors import Malformed, UnknownVersion
 from smartops.contracts.events import TaskFailed, TaskHalted
 from support.plans import TASK
-from support.samples import sample, stored
 
 CAUSE = UUID("77777777-7777-5777-8777-777777777777")
 META = EventMeta(
@@ -41,29 +35,6 @@ META = EventMeta(
     traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 )
 HALTED = TaskHalted(principal="op", reason="smoke \u2013 ü \u2028")
-
-
-@pytest.mark.parametrize("topic", sorted(EVENTS))
-def test_the_cloudevents_sdk_reads_what_we_write(topic: str) -> None:
-    raw = stored(sample(EVENTS[topic].data))
-    event = from_structured_event(HTTPMessage({"content-type": CONTENT_TYPE}, raw))
-    ours = json.loads(raw)
-    assert isinstance(event, CloudEvent)
-    assert (event.get_specversion(), event.get_id()) == ("1.0", ours["id"])
-    assert (event.get_type(), event.get_source()) == (f"smartops.{topic}", ours["source"])
-    assert event.get_subject() == ours["subject"]
-    assert event.get_time() == datetime.fromisoformat(ours["time"])
-    assert event.get_datacontenttype() == "application/json"
-    assert event.get_data() == ours["data"]
-    for name in ("tenantid", "correlationid", "causationid", "sequence", "partyid", "traceparent"):
-        assert event.get_extension(name) == ours[name]
-
-
-def test_what_the_cloudevents_sdk_writes_again_is_the_same_to_us() -> None:
-    raw = encode(META, HALTED)
-    again = JSONFormat().write(JSONFormat().read(None, raw))
-    assert read_hint(again) == read_hint(raw)
-    assert read_data("task.halted.v1", again) == HALTED
 
 
 def test_what_is_not_known_is_left_out_rather_than_null() -> None:

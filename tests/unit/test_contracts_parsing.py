@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from smartops.contracts.canonical import digest
-from smartops.contracts.commands import ApprovalDecide, IntentSubmit, TaskCancel
+from smartops.contracts.commands import ApprovalDecide, IntentSubmit, TaskCancel, WantedStep
 from smartops.contracts.errors import Malformed
 from smartops.contracts.parsing import MAX_BYTES, MAX_DEPTH, parse_model, strict_json
 from smartops.contracts.wire import CommandData
@@ -128,6 +129,8 @@ def submitting(**fields: Any) -> bytes:
         (ApprovalDecide, {k: v for k, v in VOTE.items() if k != "plan_hash"}, "plan_hash"),
         (TaskCancel, {"task": "not-an-id", "reason": "x"}, "task"),
         (TaskCancel, {"task": str(TASK), "reason": ""}, "reason"),
+        (TaskCancel, {"task": str(TASK), "reason": "x", "keep_changes": "yes"}, "keep_changes"),
+        (TaskCancel, {"task": str(TASK), "reason": "x", "keep_changes": 1}, "keep_changes"),
     ],
 )
 def test_a_command_that_breaks_its_contract_is_refused_naming_the_first_bad_field(
@@ -160,3 +163,17 @@ def test_what_is_left_out_has_safe_defaults() -> None:
 def test_a_lone_surrogate_is_refused() -> None:
     with pytest.raises(Malformed):
         parse_model(IntentSubmit, b'{"intent":"Fix drift \\ud800 now"}')
+
+
+@pytest.mark.parametrize("value", [float("nan"), {"a": [float("inf")]}], ids=["NaN", "infinity"])
+def test_no_message_holds_a_number_that_json_cannot_write(value: Any) -> None:
+    with pytest.raises(ValidationError, match="finite"):
+        WantedStep(tool="patch", target="web-01", arguments={"limit": value})
+
+
+def test_the_name_of_a_field_is_cut_to_what_an_answer_can_carry() -> None:
+    with pytest.raises(Malformed) as caught:
+        parse_model(
+            TaskCancel, json.dumps({"task": str(TASK), "reason": "x", "k" * 999: 1}).encode()
+        )
+    assert caught.value.field == "k" * 200

@@ -68,6 +68,7 @@ def test_any_text_is_either_read_or_refused(text: str, root: str) -> None:
         "smartops.acme.task.planned.v1.-.",
         "smartops.acme.task.planned.v1.-.>",
         "smartops-cmd.acme.task.cancel.v1.p.x",
+        "smartops.acme.one.two.three.four.five.v1.-.x",
     ],
 )
 def test_what_breaks_the_grammar_is_no_event_subject(subject: str) -> None:
@@ -185,8 +186,9 @@ def test_a_stream_name_is_read_as_it_was_built(tenant: str, category: str, ident
     ["", "acme", "acme/task", "acme/task-", "/task-1", "Acme/task-1", "acme/task-1 2", "a/b/c-1"],
 )
 def test_what_breaks_the_grammar_is_no_stream(name: str) -> None:
-    with pytest.raises(ValueError, match="no stream name"):
+    with pytest.raises(ValueError, match="no stream name") as caught:
         parse_stream(name)
+    assert isinstance(caught.value, Malformed), "a message that names it is parked, not retried"
 
 
 def test_a_stream_of_an_id_is_named_by_its_text() -> None:

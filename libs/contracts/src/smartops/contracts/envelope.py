@@ -12,13 +12,15 @@ import contextlib
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import from_json, to_json
 from smartops.contracts.catalogue import EVENTS, newest
-from smartops.contracts.errors import Malformed, UnknownVersion
+from smartops.contracts.errors import Malformed, NoStream, UnknownVersion
+from smartops.contracts.parsing import misfit
+from smartops.contracts.streams import parse_stream
 from smartops.contracts.upcast import upcast
 from smartops.contracts.wire import EventData
 
@@ -46,6 +48,13 @@ class EventMeta:
     traceparent: str | None = None
 
 
+def _names_a_stream(source: str) -> str:
+    if not source.startswith("/"):
+        raise NoStream(f"{source!r} is no source (/ and a stream)")
+    parse_stream(source[1:])  # Remembered: whoever reacts takes the same name apart again.
+    return source
+
+
 class Hint(BaseModel):
     """What a message may tell: which event to read from the log. Its data is not believed."""
 
@@ -53,8 +62,10 @@ class Hint(BaseModel):
 
     id: UUID
     type: str = Field(pattern=r"^smartops\.[a-z_.]+\.v[1-9][0-9]{0,3}$")
-    source: str = Field(pattern=r"^/.{3,260}$")
-    sequence: int = Field(ge=1)
+    source: Annotated[str, AfterValidator(_names_a_stream)]
+    """The log is asked for what stands here: a name that is none, or a version beyond its
+    counter, would come back as the database's error, over and over."""
+    sequence: int = Field(ge=1, lt=2**63)
     correlationid: UUID | None = None
     traceparent: str | None = None
 
@@ -102,10 +113,7 @@ def read_hint(raw: bytes) -> Hint:
     try:
         hint = Hint.model_validate_json(raw)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        raise Malformed(
-            first["msg"], field=".".join(str(part) for part in first["loc"]) or None
-        ) from error
+        raise misfit(error) from error
     known(hint.topic)
     return hint
 
@@ -120,7 +128,8 @@ def read_data(topic: str, state: bytes) -> EventData:
     model = known(topic)
     with contextlib.suppress(ValidationError):
         if (stored := _stored(model)) is not None:
-            data: EventData = stored.model_validate_json(state).data  # type: ignore[attr-defined]
+            read: Any = stored.model_validate_json(state, strict=True)
+            data: EventData = read.data
             return data
     # An older version; or not what it should be, and then the parts tell what is wrong.
     try:
@@ -129,11 +138,13 @@ def read_data(topic: str, state: bytes) -> EventData:
         raise Malformed(f"stored {topic} is no CloudEvent with data") from error
     latest = newest(model)
     if latest is not model:
+        if not isinstance(raw, dict):
+            raise Malformed(f"stored {topic} does not fit its contract: its data is no object")
         raw = upcast(topic, raw)
     try:
-        return latest.model_validate(raw)
+        return latest.model_validate_json(to_json(raw), strict=True)
     except ValidationError as error:
-        raise Malformed(f"stored {topic} does not fit its contract: {error}") from error
+        raise misfit(error, what=f"stored {topic} does not fit its contract: ") from error
 
 
 @cache

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 from pydantic import BaseModel, ValidationError
 from smartops.contracts.errors import Malformed
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "parse_model", "strict_json"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "misfit", "parse_model", "strict_json"]
 
 MAX_BYTES = 64 * 1024
 """Largest command payload, in bytes. Larger inputs belong into blobs."""
@@ -54,16 +54,29 @@ def strict_json(raw: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_
 def parse_model(model: type[M], raw: bytes, *, max_bytes: int = MAX_BYTES) -> M:
     """Parse bytes into a model, first strictly as JSON, then by the model's own rules.
 
+    Values have the JSON types that the published schema says: `"yes"` is no boolean and `"1"` no
+    number, whatever a lenient reader would make of them.
+
     Raises:
         Malformed: with `field` set to the first offending field.
     """
     strict_json(raw, max_bytes=max_bytes)
     try:
-        return model.model_validate_json(raw)
+        return model.model_validate_json(raw, strict=True)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or None
-        raise Malformed(_plain(first["type"], first["msg"]), field=field) from error
+        raise misfit(error) from error
+
+
+def misfit(error: ValidationError, *, what: str = "") -> Malformed:
+    """What to say of a document that does not fit its model: the first thing wrong with it.
+
+    Args:
+        error: as the model raised it. Its own text would repeat the document.
+        what: put before the message.
+    """
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or None
+    return Malformed(what + _plain(first["type"], first["msg"]), field=field)
 
 
 def _plain(kind: str, message: str) -> str:

@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from smartops.contracts.catalogue import COMMANDS, EVENTS
 from smartops.contracts.envelope import CONTENT_TYPE, TYPE_ROOT
 from smartops.contracts.plan import Plan
+from smartops.contracts.streams import STREAM_NAME
 from smartops.contracts.tools import ToolDescriptor
 from smartops.contracts.wire import JsonObject
 
@@ -89,7 +90,7 @@ def _check(wanted: Mapping[str, bytes], directory: Path) -> int:
 
 
 def _left_over(wanted: Mapping[str, bytes], directory: Path) -> list[Path]:
-    return [path for path in sorted(directory.glob("*.json")) if path.name not in wanted]
+    return [path for path in sorted(directory.glob("*.v[0-9]*.json")) if path.name not in wanted]
 
 
 def _of_model(key: str, model: type[BaseModel]) -> JsonObject:
@@ -129,7 +130,7 @@ def _envelope() -> JsonObject:
             "id": {**uuid, "description": "Follows from cause, stream and place."},
             "source": {
                 "type": "string",
-                "pattern": "^/.{3,260}$",
+                "pattern": f"^/{STREAM_NAME}$",
                 "description": "`/` and the stream the event stands in.",
             },
             "type": {"enum": [*topics]},

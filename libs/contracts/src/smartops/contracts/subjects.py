@@ -27,7 +27,7 @@ NO_PARTY = "-"
 """The party token of events that wake nobody in particular."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_NAME = re.compile(r"[a-z_]+(\.[a-z_]+)*")
+_NAME = re.compile(r"[a-z_]+(\.[a-z_]+){0,3}")
 _VERSION = re.compile(r"v([1-9][0-9]{0,3})")
 _COMMAND_TOKENS = 2
 _FIXED_EVENT_TOKENS = 5

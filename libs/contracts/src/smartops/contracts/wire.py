@@ -107,9 +107,11 @@ class Purpose(StrEnum):
 
 
 class Wire(BaseModel):
-    """A frozen value with no unknown fields."""
+    """A frozen value with no unknown fields, and no number that JSON cannot write."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     @override
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
