@@ -11,12 +11,14 @@ from uuid import uuid4
 import pytest
 from eventsourcing.tests import persistence as library
 from smartops.eventstore import EventStore
-from smartops.eventstore.recorder import CATEGORY, AsyncRecorder
+from smartops.eventstore.loop_thread import LoopThread
+from smartops.eventstore.recorder_events import CATEGORY
 from smartops.eventstore.recorder_sync import (
-    LoopThread,
     SyncAggregateRecorder,
     SyncApplicationRecorder,
+    SyncProcessRecorder,
 )
+from smartops.eventstore.recorder_tracking import AsyncProcessRecorder
 from support.store import PASSWORD, LogDatabase
 
 pytest_plugins = ["support.store_fixtures"]
@@ -50,11 +52,11 @@ class OnOurTables:
         async with self.database.connection() as admin:
             await admin.execute(sql, *arguments)
 
-    def recorder(self) -> AsyncRecorder:
-        async def connect() -> AsyncRecorder:
+    def recorder(self) -> AsyncProcessRecorder:
+        async def connect() -> AsyncProcessRecorder:
             store = await EventStore.connect(self.database.dsn, role=ROLE, password=PASSWORD)
             self.stores.append(store)
-            return AsyncRecorder(store, originator_id_type=self.ids)
+            return AsyncProcessRecorder(store, originator_id_type=self.ids)
 
         return self.thread.run(connect())
 
@@ -92,10 +94,33 @@ class TestApplicationRecorderWithTextIds(WithTextIds, library.ApplicationRecorde
         self.optional_test_insert_subscribe()
 
 
+class TestTrackingRecorder(OnOurTables, library.TrackingRecorderTestCase):
+    def create_recorder(self) -> SyncProcessRecorder:
+        return SyncProcessRecorder(self.thread, self.recorder())
+
+
+class TestProcessRecorder(OnOurTables, library.ProcessRecorderTestCase):
+    def create_recorder(self) -> SyncProcessRecorder:
+        return SyncProcessRecorder(self.thread, self.recorder())
+
+
+class TestProcessRecorderWithTextIds(WithTextIds, library.ProcessRecorderTestCase):
+    def create_recorder(self) -> SyncProcessRecorder:
+        return SyncProcessRecorder(self.thread, self.recorder())
+
+
+class TestProcessRecorderAsApplicationRecorder(OnOurTables, library.ApplicationRecorderTestCase):
+    def create_recorder(self) -> SyncProcessRecorder:
+        return SyncProcessRecorder(self.thread, self.recorder())
+
+    def test_insert_subscribe(self) -> None:
+        self.optional_test_insert_subscribe()
+
+
 class TwoRecorders(SyncApplicationRecorder):
     """Inserts over two connections in turn: over one, group commit alone would keep the order."""
 
-    def __init__(self, thread: LoopThread, recorders: list[AsyncRecorder]) -> None:
+    def __init__(self, thread: LoopThread, recorders: list[AsyncProcessRecorder]) -> None:
         super().__init__(thread, recorders[0])
         self._turns = itertools.cycle(recorders)
 

@@ -37,6 +37,9 @@ TABLES = (
     "handlers",
     "writers",
     "migrations",
+    "publications",
+    "tracking",
+    "snapshots",
 )
 CHANGES = (
     "update smartops_log.events set party = 'x'",
@@ -103,6 +106,28 @@ async def test_the_privileges_are_those_of_the_documented_matrix(
             )
             assert usage == ("USAGE" in matrix["schema"][_column(role)])
             assert not create
+
+
+async def test_a_table_that_is_not_in_the_matrix_is_reached_through_functions_only(
+    log_database: LogDatabase,
+) -> None:
+    matrix = documented()
+    async with log_database.connection() as conn:
+        held = await conn.fetch(
+            "select c.relname, r.rolname, p.privilege from pg_class c "
+            "cross join unnest($1::text[]) as r(rolname) "
+            "cross join unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) "
+            "as p(privilege) "
+            "where c.relnamespace = 'smartops_log'::regnamespace and c.relkind in ('r', 'v', 'm') "
+            "and has_table_privilege(r.rolname, c.oid, p.privilege)",
+            LOGIN_ROLES,
+        )
+    assert {(name, privilege) for name, _, privilege in held} == {
+        ("events", "SELECT"),
+        ("blobs", "SELECT"),
+        ("heads", "SELECT"),
+    }
+    assert all(privilege in matrix[name][_column(role)] for name, role, privilege in held)
 
 
 def _column(role: str) -> str:

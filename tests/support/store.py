@@ -21,6 +21,18 @@ __all__ = ["PASSWORD", "PLANNER", "LogDatabase", "event", "trigger", "unit"]
 PASSWORD = "only-for-tests"
 PLANNER = "smartops_planner"
 
+_FILLED = (
+    "events",
+    "blobs",
+    "inbox",
+    "outbox",
+    "timers",
+    "handlers",
+    "publications",
+    "tracking",
+    "snapshots",
+)
+
 
 @dataclass(frozen=True)
 class LogDatabase:
@@ -42,7 +54,7 @@ class LogDatabase:
                 for table in ("events", "blobs"):
                     await conn.execute(f"alter table smartops_log.{table} disable trigger all")
                 # Not truncate: new files for six tables and their indexes cost more than the rows.
-                for table in ("events", "blobs", "inbox", "outbox", "timers", "handlers"):
+                for table in _FILLED:
                     await conn.execute(f"delete from smartops_log.{table}")
                 for table in ("events", "blobs"):
                     await conn.execute(

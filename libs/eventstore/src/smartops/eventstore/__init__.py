@@ -17,7 +17,8 @@ from smartops.eventstore.errors import (
     TenantMismatch,
     TooLarge,
 )
-from smartops.eventstore.folds import Folded, Folds
+from smartops.eventstore.folded import Folded
+from smartops.eventstore.folds import Folds
 from smartops.eventstore.migrations import EVENTSTORE, MigrationSource, migrate, status
 from smartops.eventstore.results import Already, AppendResult, Committed, Conflict
 from smartops.eventstore.roles import LOGIN_ROLES, OWNER, SERVICE_ROLES, set_role_passwords
@@ -32,6 +33,8 @@ from smartops.eventstore.rows import (
     StoredRow,
     TimerRow,
 )
+from smartops.eventstore.snapshots import Snapshot, SnapshotCodec
+from smartops.eventstore.snapshotting import Snapshots
 from smartops.eventstore.store import EventStore
 from smartops.eventstore.streams import StreamName, category_of, tenant_of
 from smartops.eventstore.sweeps import Handler, Sweeper
@@ -79,6 +82,9 @@ __all__ = [
     "ReadCondition",
     "RecordConflict",
     "SettledRow",
+    "Snapshot",
+    "SnapshotCodec",
+    "Snapshots",
     "StoreClosed",
     "StoreError",
     "StoreUnavailable",

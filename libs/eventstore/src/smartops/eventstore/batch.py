@@ -11,12 +11,14 @@ from smartops.eventstore.results import Already, AppendResult, Committed, Confli
 from smartops.eventstore.streams import tenant_of
 from smartops.eventstore.units import NewEvent, TimerSet, Trigger, Unit
 
-__all__ = ["APPEND", "Batch"]
+__all__ = ["APPEND", "PARAMETERS", "Batch"]
 
-_PARAMETERS = 41
+PARAMETERS = 41
+"""Of `append_units()`."""
+
 APPEND = (
     "select o_status, o_first, o_stream, o_actual, o_settled, o_now "
-    "from smartops_log.append_units(" + ", ".join(f"${n}" for n in range(1, _PARAMETERS + 1)) + ")"
+    "from smartops_log.append_units(" + ", ".join(f"${n}" for n in range(1, PARAMETERS + 1)) + ")"
 )
 """The one statement of a group commit."""
 
@@ -102,7 +104,9 @@ class Batch:
             *self._blobs,
         )
 
-    def results(self, answer: asyncpg.Record) -> tuple[list[AppendResult], datetime]:
+    def results(
+        self, answer: asyncpg.Record | Sequence[Any]
+    ) -> tuple[list[AppendResult], datetime]:
         """One result per unit, in order, and the database's time."""
         statuses, firsts, streams, actuals, settled, now = answer
         results: list[AppendResult] = []

@@ -5,9 +5,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
-from uuid import UUID
 
+from smartops.eventstore.folded import Folded
 from smartops.eventstore.rows import StoredRow
+from smartops.eventstore.snapshotting import Snapshots
 
 __all__ = ["DEFAULT_MAX_BYTES", "DEFAULT_MAX_STREAMS", "Folded", "Folds", "StreamReader"]
 
@@ -28,21 +29,6 @@ class StreamReader(Protocol):
     ) -> list[StoredRow]:
         """The stream's events above version `after`, in order."""
         ...
-
-
-@dataclass(frozen=True)
-class Folded(Generic[S]):
-    """A stream's state as of one version."""
-
-    state: S
-    version: int
-    """0 for a stream that does not exist."""
-
-    ids: tuple[UUID, ...]
-    """Event ids; that of version v stands at v - 1."""
-
-    topics: tuple[str, ...]
-    """Topics, likewise."""
 
 
 @dataclass(slots=True)
@@ -67,6 +53,7 @@ class Folds(Generic[S]):
         evolve: Callable[[S, Any], S],
         max_streams: int = DEFAULT_MAX_STREAMS,
         max_bytes: int = DEFAULT_MAX_BYTES,
+        snapshots: Snapshots[S] | None = None,
     ) -> None:
         """Make an empty cache.
 
@@ -77,6 +64,8 @@ class Folds(Generic[S]):
             evolve: Pure; returns the next state and leaves the given one alone.
             max_streams: Streams kept; the least recently used goes first.
             max_bytes: Stored bytes behind the kept folds; likewise.
+            snapshots: Lets the first load of a long stream start in the middle. None: all are
+                read from the beginning.
         """
         self._store = store
         self._initial: Folded[S] = Folded(initial, 0, (), ())
@@ -84,6 +73,7 @@ class Folds(Generic[S]):
         self._evolve = evolve
         self._max_streams = max_streams
         self._max_bytes = max_bytes
+        self._snapshots = snapshots
         self._entries: OrderedDict[str, _Entry[S]] = OrderedDict()
         self._bytes = 0
         self._loading: dict[str, asyncio.Future[Folded[S]]] = {}
@@ -174,14 +164,23 @@ class Folds(Generic[S]):
 
     async def _read_tail(self, stream: str) -> Folded[S]:
         entry = self._entries.get(stream)
-        base = self._initial if entry is None else entry.folded
-        rows = await self._store.read_stream(stream, base.version)
-        if not rows:
+        remembered = base = self._initial if entry is None else entry.folded
+        size = 0 if entry is None else entry.size
+        if base.version or self._snapshots is None:
+            rows: Sequence[StoredRow] = await self._store.read_stream(stream, base.version)
+        else:
+            start = await self._snapshots.start(stream)
+            rows = start.rows
+            if start.base is not None:
+                base, size = start.base, start.size
+        folded = self.fold(base, rows) if rows else base
+        if folded is remembered:
             # Remembered too: that a stream does not exist is as good a fact, at version 0.
             if entry is None:
                 self.put(stream, base)
             return base
-        folded = self.fold(base, rows)
+        if self._snapshots is not None and rows:
+            self._snapshots.offer(stream, folded, rows[-1].hash, len(rows))
         known = self._entries.get(stream)
         if known is not None and known.folded.version >= folded.version:
             return known.folded  # Another load or an own append was faster.
@@ -189,7 +188,7 @@ class Folds(Generic[S]):
         # that it covers already must not be counted twice.
         counted = base.version if known is None else known.folded.version
         if known is None and base.version:
-            self.put(stream, base, 0 if entry is None else entry.size)
+            self.put(stream, base, size)
         self.put(stream, folded, sum(len(row.state) for row in rows if row.version > counted))
         return folded
 

@@ -28,7 +28,7 @@ _UNHANDLED = f"select {COLUMNS} from smartops_log.unhandled($1, $2, $3, $4, $5)"
 
 
 class Housekeeping:
-    """The other half of `EventStore`. During an outage these calls wait."""
+    """A part of `EventStore`. During an outage these calls wait."""
 
     @abstractmethod
     async def _call(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:

@@ -29,7 +29,7 @@ _HEAD = (
 
 
 class LogReads:
-    """One half of `EventStore`. During an outage these calls wait."""
+    """A part of `EventStore`. During an outage these calls wait."""
 
     @abstractmethod
     async def _call(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:

@@ -1,9 +1,8 @@
 """A thin synchronous face of the recorder, for the library's applications and its test cases."""
 
-import asyncio
 import threading
-from collections.abc import Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from eventsourcing.persistence import (
@@ -11,61 +10,17 @@ from eventsourcing.persistence import (
     ApplicationRecorder,
     ListenNotifySubscription,
     Notification,
-    OperationalError,
+    ProcessRecorder,
     StoredEvent,
     Subscription,
+    Tracking,
 )
+from smartops.eventstore.loop_thread import LoopThread
 from smartops.eventstore.recorder import POLL, AsyncRecorder
+from smartops.eventstore.recorder_tracking import AsyncProcessRecorder
 from typing_extensions import override
 
-__all__ = ["LoopThread", "SyncAggregateRecorder", "SyncApplicationRecorder"]
-
-T = TypeVar("T")
-
-
-class LoopThread:
-    """An event loop in a thread of its own; other threads run coroutines on it."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self._lock = threading.Lock()
-        self._is_open = True
-        self._thread = threading.Thread(target=self.loop.run_forever, name="recorder", daemon=True)
-        self._thread.start()
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine and wait for it.
-
-        Raises:
-            OperationalError: The thread is closed, or was closed meanwhile.
-        """
-        with self._lock:
-            if not self._is_open:
-                work.close()
-                raise OperationalError("the recorder is closed")
-            future = asyncio.run_coroutine_threadsafe(work, self.loop)
-        try:
-            return future.result()
-        except (asyncio.CancelledError, TimeoutError) as error:
-            raise OperationalError("the recorder was closed") from error
-
-    def close(self) -> None:
-        """Refuse new work and cancel what is in flight, so that no thread waits for ever."""
-        with self._lock:
-            if not self._is_open:
-                return
-            self._is_open = False
-
-        async def cancel_all() -> None:
-            tasks = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-        asyncio.run_coroutine_threadsafe(cancel_all(), self.loop).result()
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join()
-        self.loop.close()
+__all__ = ["SyncAggregateRecorder", "SyncApplicationRecorder", "SyncProcessRecorder"]
 
 
 class SyncAggregateRecorder(AggregateRecorder):
@@ -132,6 +87,33 @@ class SyncApplicationRecorder(SyncAggregateRecorder, ApplicationRecorder):
         self, gt: int | None = None, topics: Sequence[str] = ()
     ) -> Subscription[ApplicationRecorder]:
         return _Polling(self, gt, topics)
+
+
+class SyncProcessRecorder(SyncApplicationRecorder, ProcessRecorder):
+    """Also stores which notification the events came of."""
+
+    def __init__(self, thread: LoopThread, recorder: AsyncProcessRecorder) -> None:
+        """As the others, of a recorder that tracks."""
+        super().__init__(thread, recorder)
+        self._tracking = recorder
+
+    @override
+    def insert_events(
+        self,
+        stored_events: Sequence[StoredEvent],
+        *,
+        tracking: Tracking | None = None,
+        **kwargs: Any,
+    ) -> Sequence[int] | None:
+        return self._thread.run(self._tracking.insert_events(stored_events, tracking))
+
+    @override
+    def insert_tracking(self, tracking: Tracking) -> None:
+        self._thread.run(self._tracking.insert_tracking(tracking))
+
+    @override
+    def max_tracking_id(self, application_name: str) -> int | None:
+        return self._thread.run(self._tracking.max_tracking_id(application_name))
 
 
 class _Polling(ListenNotifySubscription[ApplicationRecorder]):

@@ -18,6 +18,8 @@ from smartops.eventstore.outbox import OutboxDone
 from smartops.eventstore.reader import Reader
 from smartops.eventstore.results import AppendResult, Committed
 from smartops.eventstore.rows import OutboxRow, StoredRow
+from smartops.eventstore.snapshot_rows import SnapshotRows
+from smartops.eventstore.tracking import TrackedAppends
 from smartops.eventstore.units import TimerSet, Unit
 from typing_extensions import override
 
@@ -50,7 +52,7 @@ _SETTINGS = {
 """Per session. A backend whose client has vanished must not hold the lock that all appends take."""
 
 
-class EventStore(LogReads, Housekeeping):
+class EventStore(LogReads, Housekeeping, SnapshotRows, TrackedAppends):
     """Appends, reads and housekeeping of one role, over three dedicated connections.
 
     The connections come back by themselves. During an outage calls wait; nothing is lost and

@@ -6,6 +6,7 @@
 do $$
 declare
     v_role text;
+    v_lock regprocedure;
 begin
     foreach v_role in array array[
         'smartops_owner', 'smartops_planner', 'smartops_policy', 'smartops_runner',
@@ -32,6 +33,26 @@ begin
     execute format('grant connect on database %I to smartops_planner, smartops_policy, '
         'smartops_runner, smartops_tool_gateway, smartops_audit, smartops_reader',
         current_database());
+    -- PostgreSQL lets everybody in, and everybody fill the disk with temporary tables. Audit alone
+    -- needs them: a rebuild for comparison.
+    execute format('revoke connect, temporary on database %I from public', current_database());
+    execute format('grant temporary on database %I to smartops_audit', current_database());
+
+    -- And everybody may take any advisory lock: who holds that of the append stops all writers, even
+    -- a reader. Only the append, as the owner, and audit's projector need one. PostgreSQL lets none
+    -- but a superuser say so.
+    if (select rolsuper from pg_catalog.pg_roles where rolname = current_user) then
+        for v_lock in
+            select p.oid::regprocedure from pg_catalog.pg_proc p
+             where p.pronamespace = 'pg_catalog'::regnamespace
+               and p.proname ~ '^pg_(try_)?advisory_(xact_)?lock(_shared)?$'
+               and has_function_privilege('public', p.oid, 'execute')
+        loop
+            execute format('revoke execute on function %s from public', v_lock);
+            execute format('grant execute on function %s to smartops_owner', v_lock);
+        end loop;
+        grant execute on function pg_try_advisory_lock(bigint) to smartops_audit;
+    end if;
 end
 $$;
 
