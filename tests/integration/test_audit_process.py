@@ -135,7 +135,7 @@ async def test_read_models_are_not_replaced_under_a_running_service(
     told: AuditDatabase, environment: dict[str, str]
 ) -> None:
     async with told.audit() as conn:
-        await conn.execute("select pg_advisory_lock($1)", PROJECTOR_LOCK)
+        assert await conn.fetchval("select pg_try_advisory_lock($1)", PROJECTOR_LOCK)
         status, (answer,) = await command(environment, "rebuild")
         assert (status, answer["ok"]) == (1, False)
     assert await command(environment, "rebuild") == (0, [{"ok": True, "position": 46}])

@@ -107,7 +107,9 @@ def test_no_two_services_share_a_right_beyond_common_topics() -> None:
 
 def test_the_events_of_a_tenant_and_nothing_else_reach_its_people() -> None:
     user = person_user("operator", "U", tenant="acme", principal="p1")
-    assert user.publish == ("smartops-cmd.acme.*.*.*.p1.*",)
+    assert set(user.publish) == {
+        f"smartops-cmd.acme.{spec.data.name}.*.p1.*" for spec in COMMANDS.values()
+    }
     assert user.subscribe == ("_INBOX_operator.>", "smartops.acme.>")
 
 

@@ -88,6 +88,7 @@ class StandingPull:
         self._bound = False
         self._trouble: str | None = "not started"
         self._seen = 0.0
+        self._ended = False
         self._stopping = False
         self._wake = asyncio.Event()
         self._tried = asyncio.Event()
@@ -192,6 +193,11 @@ class StandingPull:
             return
         delivery = Delivery(self._nc, message, self._seen)
         self.counters.delivered += 1
+        if not message.data and not message.headers:
+            # To a server that answers across accounts, an empty answer is the last one: it drops
+            # the way back to this inbox, and whatever it delivers there is lost until we ask anew.
+            self._ended = True
+            self._wake.set()
         if self._stopping or self._credit.running >= self._credit.limit:
             self._credit.declined()
             self.counters.declined += 1
@@ -308,7 +314,7 @@ class StandingPull:
         if now < self._retry_at:
             return
         silent = now - self._seen
-        if not self._inbox.current:
+        if self._ended or not self._inbox.current:
             await self._open()
         elif self._credit.asked and silent > 2 * self._options.heartbeat.total_seconds() + 1:
             await self._revive(silent)
@@ -317,7 +323,7 @@ class StandingPull:
         await self._ask()
 
     async def _open(self) -> None:
-        self._bound = False
+        self._bound = self._ended = False
         await self._inbox.open(self._on)
         self._credit.forget()  # what was asked for came in before the old inbox closed, or never
         self.counters.inboxes += 1

@@ -26,7 +26,7 @@ from enum import StrEnum
 from smartops.bus.api import API, SERVICE_API
 from smartops.bus.specs import ConsumerSpec, Topology
 from smartops.bus.topology import EVENTS_STREAM
-from smartops.contracts.catalogue import SERVICES, topics_of
+from smartops.contracts.catalogue import COMMANDS, SERVICES, categories_of, topics_of
 from smartops.contracts.subjects import Subjects
 
 __all__ = [
@@ -85,6 +85,7 @@ def service_user(
     publishes: Iterable[str],
     durables: Sequence[ConsumerSpec],
     parks: Iterable[str],
+    looks: bool = True,
 ) -> BusUser:
     """A service: says its own topics, pulls its own durables, and looks at the event stream.
 
@@ -94,7 +95,10 @@ def service_user(
         publishes: subjects of its topics; wildcards for tenant, version and ids.
         durables: the consumers it pulls and acknowledges.
         parks: subjects on which it tells of messages that it gave up.
+        looks: whether it may see what the event stream holds, to be compared with what it has
+            published. No secret: every service may read all events from the log.
     """
+    held = ("STREAM.INFO", "STREAM.MSG.GET") if looks else ()
     own = [(spec.stream, spec.durable) for spec in durables]
     return BusUser(
         name,
@@ -106,10 +110,7 @@ def service_user(
             *(f"{SERVICE_API}.CONSUMER.MSG.NEXT.{stream}.{durable}" for stream, durable in own),
             *(f"{SERVICE_API}.CONSUMER.INFO.{stream}.{durable}" for stream, durable in own),
             *(f"$JS.ACK.{stream}.{durable}.>" for stream, durable in own),
-            # What the stream holds, to be compared with what was published. No secret: every
-            # service may read all events from the log.
-            f"{SERVICE_API}.STREAM.INFO.{EVENTS_STREAM}",
-            f"{SERVICE_API}.STREAM.MSG.GET.{EVENTS_STREAM}",
+            *(f"{SERVICE_API}.{request}.{EVENTS_STREAM}" for request in held),
         ),
         subscribe=(f"{inbox_prefix(name)}.>",),
     )
@@ -119,6 +120,9 @@ def person_user(
     name: str, key: str, *, tenant: str, principal: str, subjects: Subjects | None = None
 ) -> BusUser:
     """A person: commands in its own name and tenant, and hears that tenant's events.
+
+    Only commands that somebody decides: others would lie in their stream for ever, since no
+    durable takes them, and enough of them would keep everybody from commanding.
 
     Args:
         name: of the credential, for logs and the inbox.
@@ -138,7 +142,10 @@ def person_user(
         name,
         key,
         Account.PEOPLE,
-        publish=(subjects.commands_of(tenant, principal),),
+        publish=tuple(
+            subjects.command_filter(name, tenant=tenant, principal=principal)
+            for name in sorted({spec.data.name for spec in COMMANDS.values()})
+        ),
         subscribe=(f"{inbox_prefix(name)}.>", subjects.tenant_events(tenant)),
     )
 
@@ -208,6 +215,8 @@ def service_users(
             parks=[
                 subjects.parked(spec.stream, spec.durable) for spec in topology.of_service(service)
             ],
+            # Who decides nothing has no events in the log that it could publish again.
+            looks=bool(categories_of(service)),
         )
         for service in SERVICES
     )
