@@ -25,8 +25,19 @@ NAMES = {
     "orchestrator_messages_total": {"handler", "outcome"},
     "orchestrator_handler_seconds": {"handler"},
     "orchestrator_units_total": {"outcome"},
-    "orchestrator_commit_batch_units": set(),
+    "orchestrator_events_total": {"topic"},
+    "orchestrator_swept_total": {"handler"},
+    "orchestrator_tool_call_seconds": {"tool"},
+    "orchestrator_execution_seconds": {"status"},
+    "orchestrator_commits_total": set(),
+    "orchestrator_pull_rests_total": {"handler"},
+    "orchestrator_pull_failures_total": {"handler"},
+    "orchestrator_consumer_pending": {"handler"},
+    "orchestrator_consumer_unacked": {"handler"},
     "orchestrator_outbox_pending": set(),
+    "orchestrator_outbox_oldest_seconds": set(),
+    "orchestrator_parked_triggers": set(),
+    "orchestrator_projected_events_total": set(),
     "orchestrator_approval_wait_seconds": set(),
     "orchestrator_policy_decisions_total": {"rule", "verdict"},
     "orchestrator_phase_health_checks_total": {"type", "outcome"},
@@ -45,8 +56,19 @@ def observe_everything(metrics: Metrics) -> None:
     metrics.tool_call("noop", "succeeded")
     metrics.handler("planner.submit_task").done("done", 0.002)
     metrics.unit("accepted")
-    metrics.commit_batch(3)
+    metrics.event("task.planned")
+    metrics.swept("planner.submit_task")
+    metrics.execution_seconds("completed", 12.0)
+    metrics.tool_call("noop", "failed", 0.2)
+    metrics.read_counter("commits", "Calls.", lambda: 3)
+    metrics.read_counter("projected_events", "Events.", lambda: 3)
+    for name in ("pull_rests", "pull_failures"):
+        metrics.read_counter(name, "Rests.", lambda: {"planner.submit_task": 2}, "handler")
+    for name in ("consumer_pending", "consumer_unacked"):
+        metrics.read_gauge(name, "Messages.", lambda: {"planner.submit_task": 9}, "handler")
     metrics.outbox_pending.set(4)
+    metrics.outbox_oldest.set(2.5)
+    metrics.parked_now.set(1)
     metrics.approval_wait(61.0)
     metrics.policy_decision("read_only", "allow")
     metrics.health_check("http_200", "passed")
@@ -92,7 +114,12 @@ def test_each_observation_arrives() -> None:
     assert value(metrics, "orchestrator_messages_total", handler=handler, outcome="done") == 1
     assert value(metrics, "orchestrator_handler_seconds_sum", handler=handler) == 0.002
     assert value(metrics, "orchestrator_parked_total", handler=handler) == 1
-    assert value(metrics, "orchestrator_commit_batch_units_sum") == 3
+    assert value(metrics, "orchestrator_tool_call_seconds_sum", tool="noop") == 0.2
+    assert value(metrics, "orchestrator_execution_seconds_sum", status="completed") == 12
+    assert value(metrics, "orchestrator_events_total", topic="task.planned") == 1
+    assert value(metrics, "orchestrator_commits_total") == 3
+    assert value(metrics, "orchestrator_pull_rests_total", handler=handler) == 2
+    assert value(metrics, "orchestrator_consumer_pending", handler=handler) == 9
     assert value(metrics, "orchestrator_approval_wait_seconds_bucket", le="300.0") == 1
     assert value(metrics, "orchestrator_approval_wait_seconds_bucket", le="60.0") == 0
     assert value(metrics, "orchestrator_outbox_pending") == 4
@@ -175,3 +202,21 @@ def test_a_label_takes_at_most_limit_values_and_other(limit: int, values: list[s
     taken = {label.of(one) for one in values}
     assert len(taken - {OTHER}) <= limit
     assert all(label.of(one) == label.of(one) for one in values)
+
+
+def test_a_reading_is_read_at_each_scrape_and_its_labels_are_bounded() -> None:
+    metrics = Metrics("planner")
+    figures = {"planner.intents": 1.0}
+    metrics.read_gauge("consumer_pending", "Messages.", lambda: figures, "handler")
+    figures["planner.intents"] = 2.0
+    figures[str(uuid.uuid4())] = 3.0
+    name = "orchestrator_consumer_pending"
+    assert value(metrics, name, handler="planner.intents") == 2
+    assert value(metrics, name, handler=OTHER) == 3
+
+
+def test_a_reading_with_the_same_name_replaces_the_first() -> None:
+    metrics = Metrics("planner")
+    metrics.read_counter("commits", "Calls.", lambda: 1)
+    metrics.read_counter("commits", "Calls.", lambda: 2)
+    assert value(metrics, "orchestrator_commits_total") == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -110,4 +111,12 @@ def cue_of_row(handler: str, row: StoredRow) -> Cue:
         row.event_id,
         row.topic,
         row.task,
+        _traceparent(row),
     )
+
+
+def _traceparent(row: StoredRow) -> str | None:
+    """The context that the event carries; what else is wrong with its bytes is not said here."""
+    with contextlib.suppress(ContractError):
+        return read_hint(row.state).traceparent
+    return None

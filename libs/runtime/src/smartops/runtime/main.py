@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import uvloop
-from smartops.eventstore.store import EventStore
+from smartops.runtime.counted import CountedStore
 from smartops.runtime.process import (
     settle_memory,
     start_telemetry,
@@ -41,13 +41,17 @@ def run_service(name: str, settings: ServiceSettings, wire: Wire) -> None:
 async def _run(name: str, settings: ServiceSettings, wire: Wire) -> None:
     stop = stop_on_signals()
     telemetry = start_telemetry(name, settings)
-    probes = [Probe("start", lambda: "starting")]
+    stage = "starting: connecting to the database"
+    probes = [Probe("start", lambda: stage)]
     pages = await telemetry.serve_health(probes)
-    store = await EventStore.connect(
+    store = await CountedStore.connect(
         settings.database_url.get_secret_value(), patience=_DATABASE_PATIENCE
     )
+    store.count_in(telemetry.metrics)
     service = Service(name, settings, telemetry, store)
+    stage = "starting: telling the log what this process holds"
     close = await wire(service)
+    stage = "starting: connecting to the bus"
     await service.start()
     probes[:] = service.probes()
     settle_memory()

@@ -30,6 +30,11 @@ __all__ = ["meter"]
 
 def meter(metrics: Metrics, event: EventData) -> None:
     """Count one event."""
+    metrics.event(event.topic)
+    _by_meaning(metrics, event)
+
+
+def _by_meaning(metrics: Metrics, event: EventData) -> None:
     match event:
         case TaskSubmitted():
             metrics.task("queued")
@@ -69,9 +74,9 @@ def meter(metrics: Metrics, event: EventData) -> None:
         case TaskHealthChecked():
             metrics.health_check(event.type, event.outcome)
         case ToolCallCompleted():
-            metrics.tool_call(event.facts.tool, "succeeded")
+            metrics.tool_call(event.facts.tool, "succeeded", event.duration_ms / 1000)
         case ToolCallFailed():
-            metrics.tool_call(event.facts.tool, "failed")
+            metrics.tool_call(event.facts.tool, "failed", event.duration_ms / 1000)
         case ToolCallDenied():
             metrics.tool_call(event.tool, "denied")
             metrics.policy_decision(event.rule, "deny")

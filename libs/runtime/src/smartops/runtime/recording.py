@@ -36,6 +36,7 @@ from smartops.eventstore.units import (
 )
 from smartops.runtime.cues import Order
 from smartops.runtime.decision import Decision, Elsewhere, Refusal, SetTimer, Timer
+from smartops.telemetry.traceparent import current_traceparent
 
 __all__ = ["Cause", "Entangled", "Recorder", "UnitBuilder", "command_stream"]
 
@@ -46,7 +47,8 @@ class Cause:
 
     trigger: Trigger
     task: UUID | None
-    traceparent: str | None = None
+    traceparent: str | None = field(default_factory=current_traceparent)
+    """What the events go on from; unless said otherwise, the work around the making of this."""
     order: Order[Any] | None = None
     """The command, if it is one: a refusal is addressed to who gave it."""
 

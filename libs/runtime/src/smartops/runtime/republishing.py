@@ -79,10 +79,11 @@ class Republisher:
         notes = await self._store.publications()
         standing = await self._standing(notes, state)
         server, self._server = self._server, self._nc.server_id
-        if not notes or (standing is notes[0] and server == self._server):
-            return 0  # What was never acknowledged is still in the outbox.
-        if standing is not notes[0]:
+        if notes and standing is notes[0] and server == self._server:
+            return 0
+        if notes and standing is not notes[0]:
             _log.warning("the event stream is not the one it was: %s", notes[0].medium)
+        # Without any note the stream may have been lost before the first one was made.
         return await self._publish_from(standing.position if standing is not None else 0)
 
     async def note(self) -> bool:

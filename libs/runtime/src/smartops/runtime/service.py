@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
@@ -32,8 +32,9 @@ from smartops.bus.pull_options import PullOptions
 from smartops.bus.subscriber import bus_subscriber
 from smartops.bus.topology import COMMANDS_STREAM, EVENTS_STREAM
 from smartops.bus.users import inbox_prefix
-from smartops.contracts.catalogue import HandlerSpec, handler
+from smartops.contracts.catalogue import HANDLERS, HandlerSpec, handler
 from smartops.contracts.errors import ContractError
+from smartops.contracts.streams import parse_stream
 from smartops.contracts.subjects import Subjects
 from smartops.contracts.wire import EventData
 from smartops.eventstore.errors import BlobCorrupt, BlobMissing, StoreUnavailable
@@ -46,16 +47,20 @@ from smartops.eventstore.units import ReadCondition, Trigger, Unit
 from smartops.runtime.cues import Cue, Order, cue_of_message, cue_of_row
 from smartops.runtime.metering import meter
 from smartops.runtime.orders import Orders
+from smartops.runtime.phasing import phase_of_cue, phase_of_service
 from smartops.runtime.plans import Plans
 from smartops.runtime.publisher import Publisher
 from smartops.runtime.reactor import Reaction, Reactor
 from smartops.runtime.recording import Cause, Recorder
 from smartops.runtime.settings import ServiceSettings
+from smartops.runtime.traces import Traces
 from smartops.runtime.views import Views
+from smartops.runtime.watch import Look, Watch
+from smartops.telemetry.attributes import TASK, TENANT, Phase
 from smartops.telemetry.bundle import Telemetry
 from smartops.telemetry.metrics import HandlerMeter
 from smartops.telemetry.probes import Probe
-from smartops.telemetry.tracing import Span
+from smartops.telemetry.tracing import Link, Span, link_from
 from typing_extensions import override
 
 __all__ = ["Service"]
@@ -64,9 +69,6 @@ S = TypeVar("S")
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 
 _log = logging.getLogger(__name__)
-
-_PLANNING = frozenset({"planner", "policy"})
-"""Services whose work belongs to the phase `plan` of a task; the others act."""
 
 TRACEPARENT = "traceparent"
 """Header with the W3C trace context of a command."""
@@ -94,6 +96,9 @@ class Service:
         self.views = Views(self.store)
         self.plans = Plans(self.store)
         self.orders = Orders(self.store, self.recorder, self.subjects)
+        self.traces = Traces(self.store)
+        own = [spec for spec in HANDLERS if spec.service == name]
+        self.watch = Watch(self.store, telemetry.metrics, own)
         self._timers: dict[str, Callable[[TimerRow], Awaitable[None]]] = {}
         self._meters: dict[str, HandlerMeter] = {}
         self._events: dict[str, Callable[[Cue], Awaitable[None]]] = {}
@@ -107,6 +112,13 @@ class Service:
         )
         self._wheel = Timers(self.store, self._fire, on_error=self._timer_failed)
         self._sweeper: Sweeper | None = None
+        metrics = telemetry.metrics
+        metrics.read_counter(
+            "pull_rests", "Rests of a pull loop during an outage.", self._rests, "handler"
+        )
+        metrics.read_counter(
+            "pull_failures", "Requests for messages that failed.", self._pull_failures, "handler"
+        )
 
     # ---- what a service declares ----------------------------------------------------------
 
@@ -126,8 +138,11 @@ class Service:
 
         def register(function: F) -> F:
             async def react(cue: Cue) -> None:
-                with self._span(name, cue.traceparent) as span:
+                phase = phase_of_cue(self.name, cue) if self.telemetry.tracer.recording else None
+                about = {TENANT: cue.tenant, TASK: cue.task}
+                with self._span(name, cue.traceparent, phase, about) as span:
                     await function(replace(cue, traceparent=span.traceparent))
+                self.traces.note(cue, span.traceparent)
 
             self._events[name] = react
 
@@ -164,7 +179,7 @@ class Service:
             async def obey(order: Order[Any] | None) -> None:
                 if order is None:
                     return
-                with self._span(name, order.traceparent) as span:
+                with await self._span_of_order(order) as span:
                     traced = replace(order, traceparent=span.traceparent)
                     if await function(traced) is Reaction.ALREADY:
                         await self.orders.check_reuse(order)
@@ -174,11 +189,31 @@ class Service:
 
         return register
 
-    def on_timer(self, name: str) -> Callable[[F], F]:
-        """Register the handler of timers called `name`; it takes a `TimerRow`."""
+    def on_timer(
+        self,
+        name: str,
+        *,
+        phase: Phase | None = None,
+        task_of: Callable[[TimerRow], UUID | None] = lambda _: None,
+    ) -> Callable[[F], F]:
+        """Register the handler of timers called `name`; it takes a `TimerRow`.
+
+        Args:
+            name: as in `SetTimer.handler`.
+            phase: what its work is for, where that is not what the service is for.
+            task_of: whose a timer is that may fire before its stream has begun.
+        """
 
         def register(function: F) -> F:
-            self._timers[name] = function
+            async def fire(row: TimerRow) -> None:
+                tenant, task = parse_stream(row.stream).tenant, task_of(row)
+                parent = await self.traces.of_stream(row.stream)
+                if parent is None and task is not None:
+                    parent = await self.traces.of_task(tenant, task)
+                with self._span(name, parent, phase, {TENANT: tenant, TASK: task}):
+                    await function(row)
+
+            self._timers[name] = fire
             return function
 
         return register
@@ -223,7 +258,12 @@ class Service:
         return [
             Probe("database", lambda: self.store.trouble),
             Probe("bus", self._bus_trouble),
+            *self.watch.probes(),
         ]
+
+    def needs(self, name: str, look: Look) -> None:
+        """Be ready only while a look at this finds nothing wrong; before `start`."""
+        self.watch.also(name, look)
 
     async def start(self) -> None:
         """Come up; returns once messages are being handled."""
@@ -237,10 +277,12 @@ class Service:
         self._sweeper = Sweeper(self.store, handlers, self._swept, on_error=self._sweep_failed)
         await self._sweeper.start()
         await self._wheel.start()
+        await self.watch.start(self.nats)
         _log.info("ready")
 
     async def stop(self) -> None:
         """Go down in order: no new work, finish what is in hand, publish, close."""
+        await self.watch.stop()
         await self._wheel.stop()
         if self._sweeper is not None:
             await self._sweeper.stop()
@@ -260,10 +302,33 @@ class Service:
             raise ValueError(f"{name} is a handler of {spec.service}, not of {self.name}")
         return spec
 
-    def _span(self, name: str, parent: str | None) -> AbstractContextManager[Span]:
+    def _span(
+        self,
+        name: str,
+        parent: str | None,
+        phase: Phase | None = None,
+        about: Mapping[str, object] | None = None,
+        links: Iterable[Link] = (),
+    ) -> AbstractContextManager[Span]:
         return self.telemetry.tracer.span(
-            name, "consumer", parent, phase="plan" if self.name in _PLANNING else "act"
+            name,
+            "consumer",
+            parent,
+            about or {},
+            phase=phase or phase_of_service(self.name),
+            links=links,
         )
+
+    async def _span_of_order(self, order: Order[Any]) -> AbstractContextManager[Span]:
+        """A command about a task goes on in its trace, and is linked to where it came from."""
+        task = getattr(order.data, "task", None)
+        about = {TENANT: order.tenant, TASK: task}
+        if isinstance(task, UUID):
+            parent = await self.traces.of_task(order.tenant, task)
+            if parent is not None:
+                links = link_from(order.traceparent)
+                return self._span(order.handler, parent, None, about, links)
+        return self._span(order.handler, order.traceparent, None, about)
 
     def _subscribe(
         self, stream: str, spec: HandlerSpec, decode: Callable[[NatsMessage], Awaitable[Any]]
@@ -296,6 +361,8 @@ class Service:
             await pull.start()
 
     def _bus_trouble(self) -> str | None:
+        if self._nc is not None and not self._nc.is_connected:
+            return "not connected, reconnecting"
         found = [pull.trouble for pull in self._pulls if pull.trouble is not None]
         if self._broker.trouble is not None:
             found.append(self._broker.trouble)
@@ -321,12 +388,14 @@ class Service:
 
     async def _swept(self, name: str, row: StoredRow) -> None:
         _log.info("swept", extra={"handler": name, "position": row.position})
+        self.telemetry.metrics.swept(name)
         try:
             await self._events[name](cue_of_row(name, row))
         except (ContractError, BlobCorrupt, BlobMissing) as error:
             if error.retryable:
                 raise
             await self.store.park(name, row.event_id, f"{error.code}: {error}")
+            self.telemetry.metrics.parked(name)
 
     async def _fire(self, row: TimerRow) -> None:
         await self._timers[row.handler](row)
@@ -342,7 +411,8 @@ class Service:
 
     async def _park(self, durable: str, delivery: Delivery, reason: str) -> None:
         """Write down that a message was given up, if it stands for something in the log."""
-        name = durable.replace("-", ".", 1)
+        name = _handler_of(durable)
+        self.telemetry.metrics.parked(name)
         if delivery.about.stream == EVENTS_STREAM:
             try:
                 message = delivery.message
@@ -358,8 +428,24 @@ class Service:
     def _count(self, durable: str, outcome: Outcome, seconds: float) -> None:
         meter = self._meters.get(durable)
         if meter is None:
-            meter = self._meters[durable] = self.telemetry.metrics.handler(durable)
+            name = _handler_of(durable)
+            meter = self._meters[durable] = self.telemetry.metrics.handler(name)
         meter.done(outcome.value, seconds)
+
+    def _loops(self) -> Iterator[StandingPull]:
+        yield from self._pulls
+        yield from (one.pull for one in self._broker.durables if one.pull is not None)
+
+    def _rests(self) -> Mapping[str, float]:
+        return {_handler_of(pull.durable): pull.counters.outages for pull in self._loops()}
+
+    def _pull_failures(self) -> Mapping[str, float]:
+        return {_handler_of(pull.durable): pull.counters.failures for pull in self._loops()}
+
+
+def _handler_of(durable: str) -> str:
+    """The handler's name in the catalogue."""
+    return durable.replace("-", ".", 1)
 
 
 def _one(message: NatsMessage) -> Msg:

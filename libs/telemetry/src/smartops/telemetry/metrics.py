@@ -20,9 +20,10 @@ from prometheus_client import (
     disable_created_metrics,
 )
 from prometheus_client.exposition import choose_encoder
-from smartops.telemetry.buckets import AGENT, APPROVAL, BATCH, HANDLER
+from smartops.telemetry.buckets import AGENT, APPROVAL, EXECUTION, HANDLER, TOOL
 from smartops.telemetry.families import CounterFamily, HistogramFamily
 from smartops.telemetry.labels import BoundedLabel
+from smartops.telemetry.readings import Read, Readings
 
 __all__ = ["HandlerMeter", "Metrics"]
 
@@ -62,16 +63,14 @@ class Metrics:
             registry=self.registry,
         ).labels(service, _version()).set(1)
 
-        handlers = BoundedLabel(200)
+        handlers, tools, statuses = BoundedLabel(200), BoundedLabel(200), BoundedLabel(20)
         self._tasks = self._counter("tasks", "Tasks by status reached.", status=BoundedLabel(20))
-        self._executions = self._counter(
-            "executions", "Runs by status reached.", status=BoundedLabel(20)
-        )
+        self._executions = self._counter("executions", "Runs by status reached.", status=statuses)
         self._agent_latency = self._histogram(
             "agent_latency_seconds", "Time an agent took for a plan.", AGENT, agent=BoundedLabel(50)
         )
         self._tool_calls = self._counter(
-            "tool_calls", "Tool calls by result.", tool=BoundedLabel(200), result=BoundedLabel(16)
+            "tool_calls", "Tool calls by result.", tool=tools, result=BoundedLabel(16)
         )
         self._messages = self._counter(
             "messages", "Messages by outcome.", handler=handlers, outcome=BoundedLabel(20)
@@ -95,6 +94,18 @@ class Metrics:
             outcome=BoundedLabel(10),
         )
         self._parked = self._counter("parked", "Messages parked as poison.", handler=handlers)
+        self._swept = self._counter(
+            "swept", "Events that the bus did not bring, found in the log.", handler=handlers
+        )
+        self._events = self._counter("events", "Events stored.", topic=BoundedLabel(100))
+        self._tool_seconds = self._histogram(
+            "tool_call_seconds", "Time a tool took to answer.", TOOL, tool=tools
+        )
+        self._execution_seconds = self._histogram(
+            "execution_seconds", "Time from start to end of a run.", EXECUTION, status=statuses
+        )
+        self._handlers = handlers
+        self._readings = Readings(self.registry)
 
     def handler(self, name: str) -> HandlerMeter:
         """The meter of one handler: `orchestrator_messages_total` and `..._handler_seconds`."""
@@ -112,17 +123,29 @@ class Metrics:
         """An agent has taken this long to answer an intent."""
         self._agent_latency.observe(seconds, agent)
 
-    def tool_call(self, tool: str, result: str) -> None:
-        """A tool call has ended (succeeded, failed, uncertain) or was denied."""
+    def event(self, topic: str) -> None:
+        """An event was stored."""
+        self._events.inc(topic)
+
+    def execution_seconds(self, status: str, seconds: float) -> None:
+        """A run has ended so, this long after it began."""
+        self._execution_seconds.observe(seconds, status)
+
+    def tool_call(self, tool: str, result: str, seconds: float | None = None) -> None:
+        """A tool call has ended (succeeded, failed, uncertain) or was denied.
+
+        Args:
+            tool: its name.
+            result: how it ended.
+            seconds: how long the tool took; None where it was not asked, or gave no answer.
+        """
         self._tool_calls.inc(tool, result)
+        if seconds is not None:
+            self._tool_seconds.observe(seconds, tool)
 
     def unit(self, outcome: str) -> None:
         """A unit was answered by the log (accepted, conflict, already, ...)."""
         self._units.inc(outcome)
-
-    def commit_batch(self, units: int) -> None:
-        """Units have gone to the log in one call."""
-        self._commit_batch_units.observe(units)
 
     def approval_wait(self, seconds: float) -> None:
         """A person has decided, this long after being asked."""
@@ -144,10 +167,45 @@ class Metrics:
         """A message was parked as poison."""
         self._parked.inc(handler)
 
+    def swept(self, handler: str) -> None:
+        """A sweep has found an event that the bus did not bring."""
+        self._swept.inc(handler)
+
+    def read_counter(
+        self, name: str, documentation: str, read: Read, label: str | None = None
+    ) -> None:
+        """Show what is counted elsewhere, under `orchestrator_<name>_total`.
+
+        Args:
+            name: without prefix and suffix.
+            documentation: one sentence.
+            read: see `Read`; called at each scrape.
+            label: what its keys are: `handler`, or None for a single figure.
+        """
+        self._readings.add(
+            "counter", f"orchestrator_{name}", documentation, read, self._label(label)
+        )
+
+    def read_gauge(
+        self, name: str, documentation: str, read: Read, label: str | None = None
+    ) -> None:
+        """Show what is known elsewhere, under `orchestrator_<name>`; see `read_counter`."""
+        self._readings.add("gauge", f"orchestrator_{name}", documentation, read, self._label(label))
+
     @cached_property
     def outbox_pending(self) -> Gauge:
         """Committed events that are not yet published: `set` it, or `set_function` a reader."""
         return self._gauge("outbox_pending", "Committed events not yet published.")
+
+    @cached_property
+    def outbox_oldest(self) -> Gauge:
+        """How long the oldest of them has waited, in seconds."""
+        return self._gauge("outbox_oldest_seconds", "Age of the oldest event not yet published.")
+
+    @cached_property
+    def parked_now(self) -> Gauge:
+        """Triggers that lie parked, whoever parked them."""
+        return self._gauge("parked_triggers", "Triggers that lie parked and wait for a person.")
 
     @cached_property
     def projection_lag(self) -> Gauge:
@@ -165,15 +223,6 @@ class Metrics:
         return encode(self.registry), content_type
 
     @cached_property
-    def _commit_batch_units(self) -> Histogram:
-        return Histogram(
-            "orchestrator_commit_batch_units",
-            "Units per call to the log.",
-            registry=self.registry,
-            buckets=BATCH,
-        )
-
-    @cached_property
     def _approval_wait_seconds(self) -> Histogram:
         return Histogram(
             "orchestrator_approval_wait_seconds",
@@ -187,6 +236,9 @@ class Metrics:
         return Counter(
             "orchestrator_rollbacks", "Runs that began to roll back.", registry=self.registry
         )
+
+    def _label(self, name: str | None) -> tuple[str, BoundedLabel] | None:
+        return None if name is None else (name, self._handlers)
 
     def _gauge(self, name: str, documentation: str) -> Gauge:
         return Gauge(f"orchestrator_{name}", documentation, registry=self.registry)

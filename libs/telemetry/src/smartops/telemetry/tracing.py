@@ -27,7 +27,7 @@ from smartops.telemetry.traceparent import (
 )
 from typing_extensions import override
 
-__all__ = ["Kind", "Link", "QuietTracer", "Span", "Tracer", "link_from", "start_tracer"]
+__all__ = ["Fields", "Kind", "Link", "QuietTracer", "Span", "Tracer", "link_from", "start_tracer"]
 
 Kind: TypeAlias = Literal["internal", "server", "client", "producer", "consumer"]
 

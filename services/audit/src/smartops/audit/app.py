@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from smartops.audit.adapters.bus import Bus
+from smartops.audit.durations import Durations
 from smartops.audit.service import AuditService
 from smartops.audit.settings import AuditSettings
 from smartops.audit.standing import Part
@@ -31,8 +32,13 @@ async def run(settings: AuditSettings) -> None:
         settings.anchors_dir,
         subjects=Subjects(settings.prefix),
         options=settings.options(),
+        durations=Durations(telemetry.metrics),
+        tracer=telemetry.tracer,
     )
     telemetry.metrics.projection_lag.set_function(lambda: service.counters.lag)
+    telemetry.metrics.read_counter(
+        "projected_events", "Events verified and projected.", lambda: service.counters.events
+    )
     pages = await telemetry.serve_health(_probes(service, bus))
     await bus.start()
     await service.start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from smartops.audit.adapters.tables import Tables
@@ -17,7 +17,10 @@ from smartops.audit.read_models.tenants import TENANTS, TenantRow
 from smartops.audit.reading import Reading, read
 from smartops.eventstore.rows import StoredRow
 
-__all__ = ["Projector", "Stretch"]
+__all__ = ["Measure", "Projector", "Stretch"]
+
+Measure = Callable[[Sequence[Reading], Mapping[BookKey, Book]], None]
+"""Looks at what was stored; must not fail."""
 
 BOOKS = 2_000
 """Tasks kept in memory between batches (about 5 kB each); others are loaded again."""
@@ -39,21 +42,35 @@ class Projector:
     batch is stored only if the place in the tables is still the one it began from.
     """
 
-    def __init__(self, tables: Tables, place: Place, heads: Heads, *, books: int = BOOKS) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        place: Place,
+        heads: Heads,
+        *,
+        books: int = BOOKS,
+        measure: Measure | None = None,
+    ) -> None:
         self.place = place
         self.heads = heads
         self._tables = tables
         self._books: OrderedDict[BookKey, Book] = OrderedDict()
         self._capacity = books
+        self._measure = measure
 
     @classmethod
-    async def open(cls, tables: Tables) -> Projector:
-        """Go on from where the tables stand; new ones stand at 0."""
+    async def open(cls, tables: Tables, *, measure: Measure | None = None) -> Projector:
+        """Go on from where the tables stand; new ones stand at 0.
+
+        Args:
+            tables: to be written.
+            measure: told of each batch once it is stored.
+        """
         place = await tables.place()
         if place is None:
             place = Place(0, None, PROJECTOR)
             await tables.begin(place)
-        return cls(tables, place, Heads(await tables.all_rows(TENANTS)))
+        return cls(tables, place, Heads(await tables.all_rows(TENANTS)), measure=measure)
 
     async def project(self, rows: Sequence[StoredRow]) -> Sequence[Stretch]:
         """Fold the rows that follow `place`; those before one that cannot be folded are stored.
@@ -72,11 +89,18 @@ class Projector:
         except (LogTampered, NewerEvent, UnreadableEvent) as error:
             await self.project([row for row in rows if row.position < error.position])
             raise
-        return await self._store(readings, moved)
+        return await self.store(readings, moved)
 
-    async def _store(
+    async def store(
         self, readings: Sequence[Reading], moved: Mapping[str, TenantRow]
     ) -> Sequence[Stretch]:
+        """Fold and store the events that follow `place`, and the ends that they move.
+
+        They are verified already: by `project`, or by who runs ahead of what is stored.
+
+        Raises:
+            PlaceLost: somebody else has stored a batch meanwhile.
+        """
         rows = [reading.row for reading in readings]
         place = Place(rows[-1].position, rows[-1].hash, PROJECTOR)
         try:
@@ -89,6 +113,8 @@ class Projector:
             # Also when cancelled: whether it was stored is not known, so nothing in hand is true.
             self._books.clear()
             raise
+        if self._measure is not None:
+            self._measure(readings, books)
         for book in books.values():
             let_go(book)
         self.heads.accept(moved)

@@ -15,14 +15,17 @@ from smartops.audit.adapters.connecting import connect
 from smartops.audit.adapters.log import last_position, read_after
 from smartops.audit.adapters.tables import Connection, Tables
 from smartops.audit.anchoring import Anchoring
+from smartops.audit.durations import Durations
 from smartops.audit.errors import AuditError, NewerReadModels
 from smartops.audit.options import AuditOptions
 from smartops.audit.projector import Projector
 from smartops.audit.read_models import PROJECTOR
 from smartops.audit.rebuild import replace
+from smartops.audit.spans import projecting
 from smartops.audit.standing import Counters, Part
 from smartops.contracts.subjects import Subjects
 from smartops.eventstore.faults import AWAY
+from smartops.telemetry.tracing import QuietTracer, Tracer
 
 __all__ = ["PROJECTOR_LOCK", "AuditService"]
 
@@ -42,6 +45,8 @@ class AuditService:
         anchors_dir: outside the database, best on another machine's disk.
         subjects: of the installation.
         options: see `AuditOptions`.
+        durations: measures what passes by; None: nobody wants to know.
+        tracer: records the batches; None: nobody wants to know.
     """
 
     def __init__(
@@ -52,11 +57,15 @@ class AuditService:
         *,
         subjects: Subjects | None = None,
         options: AuditOptions | None = None,
+        durations: Durations | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.counters = Counters()
         self.part = Part.STOPPED
         self.options = options or AuditOptions()
         self._dsn = store_dsn
+        self._durations = durations
+        self._tracer = tracer or QuietTracer()
         self._announcer = Announcer(publish, subjects or Subjects())
         self._anchoring = Anchoring(anchors_dir, self.options.anchor_interval)
         self._trouble: tuple[str, str] | None = None
@@ -158,7 +167,8 @@ class AuditService:
         return False
 
     async def _open(self, conn: Connection) -> Projector:
-        projector = await Projector.open(Tables(conn))
+        measure = None if self._durations is None else self._durations.measure
+        projector = await Projector.open(Tables(conn), measure=measure)
         theirs = projector.place.projector
         if theirs > PROJECTOR:
             raise NewerReadModels(theirs, PROJECTOR)
@@ -166,7 +176,7 @@ class AuditService:
         if theirs < PROJECTOR:
             _log.info("rebuilding the read models", extra={"made_by": theirs, "now": PROJECTOR})
             await replace(conn)
-            projector = await Projector.open(Tables(conn))
+            projector = await Projector.open(Tables(conn), measure=measure)
         return projector
 
     async def _tail(self, conn: Connection, projector: Projector) -> None:
@@ -177,7 +187,9 @@ class AuditService:
             self.counters.polls += 1
             if rows:
                 try:
-                    self._announcer.tell(await projector.project(rows))
+                    with projecting(self._tracer, rows):
+                        stretches = await projector.project(rows)
+                    self._announcer.tell(stretches)
                 finally:
                     self._count(projector.place.position)
                 pause = options.crowded_pause if len(rows) > options.crowd else options.busy_pause

@@ -57,6 +57,6 @@ def register(service: Service, runs: Runs) -> None:
     async def obey(order: Order[RunPause | RunResume]) -> Reaction:
         return await runs.obey(order)
 
-    @service.on_timer(CLOCK)
+    @service.on_timer(CLOCK, phase="verify", task_of=runs.claimant)
     async def tick(row: TimerRow) -> Reaction:
         return await runs.tick(row)

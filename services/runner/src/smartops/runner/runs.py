@@ -174,6 +174,12 @@ class Runs:
 
         return await self._runs.react(row.stream, cause, decide)
 
+    @staticmethod
+    def claimant(row: TimerRow) -> UUID | None:
+        """The task that waits for its targets, and so has no run yet."""
+        waits = row.name.startswith(_CLAIM) and row.payload is not None
+        return UUID(bytes=row.payload) if waits else None
+
     async def _claim_again(self, row: TimerRow) -> Reaction:
         if row.payload is None:
             raise ValueError("a claim timer carries its task")

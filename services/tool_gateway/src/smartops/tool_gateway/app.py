@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from smartops.contracts.streams import PLATFORM
 from smartops.policy_engine import RegorusEngine, default_bundle_path
 from smartops.runtime.service import Service
 from smartops.tool_gateway.adapters.fleet import FleetDriver
@@ -36,7 +37,13 @@ async def wire(service: Service) -> Callable[[], Awaitable[None]]:
         tools += fleet_tools(driver)
     registry = Registry(tools)
     bundle = ActiveBundle(RegorusEngine.load(settings.bundle or default_bundle_path()))
+
+    async def policy() -> str | None:
+        active = await service.views.bundle.load(f"{PLATFORM}/bundle-default", fresh=True)
+        return bundle.trouble(active.state.digest)
+
     calls = Calls(service, registry, bundle, Secrets(settings.secrets_dir))
+    service.needs("policy", policy)
     register(service, calls)
     await register_tools(service, registry)
 

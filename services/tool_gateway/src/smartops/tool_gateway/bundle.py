@@ -14,16 +14,23 @@ class ActiveBundle:
     def __init__(self, engine: PolicyEngine) -> None:
         self._engine = engine
 
+    def trouble(self, digest: str | None) -> str | None:
+        """Why nothing may be decided while the bundle of this digest is active."""
+        if digest is None:
+            return "no policy bundle has been activated yet"
+        if digest != self._engine.bundle_digest:
+            return f"{digest} is active, this process holds another bundle"
+        return None
+
     def must_be(self, digest: str | None) -> None:
         """Refuse to decide under another bundle than the active one.
 
         Raises:
             Outage: none is active, or another; calls wait until this process holds it.
         """
-        if digest is None:
-            raise Outage("policy", "no policy bundle has been activated yet")
-        if digest != self._engine.bundle_digest:
-            raise Outage("policy", f"{digest} is active, this process holds another bundle")
+        trouble = self.trouble(digest)
+        if trouble is not None:
+            raise Outage("policy", trouble)
 
     def decide(self, asked: ToolCallInput) -> Verdict:
         """Ask whether a call may go out."""

@@ -49,7 +49,7 @@ class Calls:
         self._registry = registry
         self._contexts = Contexts(service.views, service.plans, bundle)
         self._assessor = Assessor(bundle, secrets, service.store.db_now)
-        self._carrier = Carrier(secrets)
+        self._carrier = Carrier(secrets, service.telemetry.tracer)
         self._calls = service.reactor(Call(), evolve)
 
     async def handle(self, cue: Cue) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,6 +12,18 @@ from smartops.contracts.events import CallFacts, ToolCallRequested
 from smartops.contracts.streams import parse_stream
 from smartops.contracts.wire import JsonObject
 from smartops.redact import redact, resolve
+from smartops.runtime.phasing import phase_of_call
+from smartops.telemetry.attributes import (
+    CALL,
+    OPERATION,
+    RUN,
+    TASK,
+    TENANT,
+    TOOL_NAME,
+    Phase,
+    execute_tool,
+)
+from smartops.telemetry.tracing import Fields, Span, Tracer
 from smartops.tool_gateway.ports import Answer, NotApplied, Outbound, Unknown
 from smartops.tool_gateway.secrets import Secrets
 from smartops.tool_gateway.tools import Tool
@@ -21,8 +34,9 @@ __all__ = ["Carrier"]
 class Carrier:
     """Speaks to the systems operated on, through each tool's driver."""
 
-    def __init__(self, secrets: Secrets) -> None:
+    def __init__(self, secrets: Secrets, tracer: Tracer) -> None:
         self._secrets = secrets
+        self._tracer = tracer
 
     async def carry_out(
         self,
@@ -38,39 +52,62 @@ class Carrier:
         resolved = resolve(arguments, self._secrets.lookup)
         if not isinstance(resolved, dict):
             raise TypeError("arguments are an object")
-        outbound = Outbound(
-            tool=facts.tool,
-            target=facts.target,
-            arguments=resolved,
-            key=key or ident,
-            headers=_headers(tenant, ident, facts.task, facts.grant),
-            timeout=timedelta(milliseconds=tool.descriptor.timeout_ms),
-        )
-        began = time.perf_counter()
-        answer = await tool.driver.call(outbound)
-        took = (time.perf_counter() - began) * 1000
-        return _typed(tool, answer), round(took, 3)
+        phase = phase_of_call(facts.purpose)
+        about = {TENANT: tenant, TASK: facts.task, RUN: facts.run, CALL: ident}
+        with self._span(facts.tool, phase, about) as span:
+            outbound = Outbound(
+                tool=facts.tool,
+                target=facts.target,
+                arguments=resolved,
+                key=key or ident,
+                headers=_headers(tenant, ident, facts.task, facts.grant, span),
+                timeout=timedelta(milliseconds=tool.descriptor.timeout_ms),
+            )
+            began = time.perf_counter()
+            answer = await tool.driver.call(outbound)
+            took = (time.perf_counter() - began) * 1000
+            typed = _typed(tool, answer)
+            _mark(span, typed)
+        return typed, round(took, 3)
 
     async def look(
         self, reader: Tool, tenant: str, request: ToolCallRequested
     ) -> Answer | NotApplied | Unknown:
         """The state of a write's target, as the tool that reads it tells."""
-        outbound = Outbound(
-            tool=reader.descriptor.name,
-            target=request.target,
-            arguments={"asset": request.target},
-            key=request.call,
-            headers=_headers(tenant, request.call, request.task, None),
-            timeout=timedelta(milliseconds=reader.descriptor.timeout_ms),
-        )
-        return _typed(reader, await reader.driver.call(outbound))
+        name = reader.descriptor.name
+        about = {TENANT: tenant, TASK: request.task, RUN: request.run, CALL: request.call}
+        with self._span(name, "act", about) as span:
+            outbound = Outbound(
+                tool=name,
+                target=request.target,
+                arguments={"asset": request.target},
+                key=request.call,
+                headers=_headers(tenant, request.call, request.task, None, span),
+                timeout=timedelta(milliseconds=reader.descriptor.timeout_ms),
+            )
+            typed = _typed(reader, await reader.driver.call(outbound))
+            _mark(span, typed)
+        return typed
+
+    def _span(self, tool: str, phase: Phase, about: Fields) -> AbstractContextManager[Span]:
+        about = {OPERATION: "execute_tool", TOOL_NAME: tool, **about}
+        return self._tracer.span(execute_tool(tool), "client", None, about, phase=phase)
 
 
-def _headers(tenant: str, call: UUID, task: UUID, grant: int | None) -> dict[str, str]:
+def _mark(span: Span, answer: Answer | NotApplied | Unknown) -> None:
+    """Say by a code that the call came to nothing, or to nobody knows what."""
+    if isinstance(answer, NotApplied):
+        span.fail("not_applied")
+    elif isinstance(answer, Unknown):
+        span.fail("unknown")
+
+
+def _headers(tenant: str, call: UUID, task: UUID, grant: int | None, span: Span) -> dict[str, str]:
     headers = {
         "x-smartops-tenant": tenant,
         "x-smartops-call": str(call),
         "x-smartops-task": str(task),
+        "traceparent": span.traceparent,
     }
     if grant is not None:
         headers["x-smartops-grant"] = f"{task}/{grant}"
