@@ -39,6 +39,7 @@ class Crew:
         self._fates = Fates()
         self._settled: dict[UUID, asyncio.Event] = {}
         self._votes: set[asyncio.Task[None]] = set()
+        self._required: dict[UUID, TaskApprovalRequired] = {}
         self.accepted: dict[UUID, Accepted] = {}
 
     @property
@@ -67,6 +68,7 @@ class Crew:
         if task is None:
             return
         if isinstance(said.data, TaskApprovalRequired):
+            self._required[task] = said.data
             vote = asyncio.create_task(self._approve(task, said.data))
             self._votes.add(vote)
             vote.add_done_callback(self._votes.discard)
@@ -84,6 +86,21 @@ class Crew:
             await self._insist(self._operator, "intent.submit", runbook.ident, runbook.payload)
             self.accepted[task] = Accepted(runbook, time.time())
             await settled.wait()
+
+    def unanswered(self) -> tuple[list[UUID], list[UUID]]:
+        """Tasks whose intent was acknowledged and shows no event, and such whose vote does not."""
+        intents = [task for task in self.accepted if not self._fates[task].submitted]
+        votes = [task for task in self._required if self._fates[task].state == "needs_approval"]
+        return intents, votes
+
+    async def say_again(self) -> None:
+        """Give every command without an answer once more, under its own id."""
+        intents, votes = self.unanswered()
+        for task in intents:
+            runbook = self.accepted[task].runbook
+            await self._insist(self._operator, "intent.submit", runbook.ident, runbook.payload)
+        for task in votes:
+            await self._approve(task, self._required[task])
 
     async def close(self) -> None:
         """End what is still being said."""

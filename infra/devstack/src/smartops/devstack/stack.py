@@ -71,6 +71,9 @@ class StackOptions:
             that is there already says otherwise who is who.
         replicas: processes per service; one where it is not named.
         postgres_settings: laid over the server's own.
+        bus_users: further users of the bus.
+        reach: from a service and the URL of a server to the URL under which it is told of it; for
+            whoever stands between the two.
     """
 
     tenant: str = "acme"
@@ -85,6 +88,8 @@ class StackOptions:
     persons: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(PERSONS))
     replicas: Mapping[str, int] = field(default_factory=dict)
     postgres_settings: Mapping[str, str] = field(default_factory=dict)
+    bus_users: Sequence[BusUser] = ()
+    reach: Callable[[str, str], str] = lambda _service, url: url
 
 
 class Stack:
@@ -130,7 +135,7 @@ class Stack:
             self.supervisor.start(self.nats),
             self._start_playground(),
         )
-        await asyncio.gather(self._migrate(), self._provision())
+        await asyncio.gather(self._migrate(), self.provision())
         self._write_actors()
         await asyncio.gather(
             *(
@@ -188,6 +193,7 @@ class Stack:
             *persons,
             provisioner_user(keys["provisioner"], self.topology),
             monitor_user(keys["monitor"]),
+            *self.options.bus_users,
         ]
 
     async def _migrate(self) -> None:
@@ -198,7 +204,8 @@ class Stack:
         finally:
             await connection.close()
 
-    async def _provision(self) -> None:
+    async def provision(self) -> None:
+        """Make the declared streams and consumers what they should be; idempotent."""
         connection = await connect(
             self.nats.url,
             name="provisioner",
@@ -258,8 +265,8 @@ class Stack:
         role = f"smartops_{service}"
         options = self.options
         env = {
-            "DATABASE_URL": self.postgres.dsn(role, self.passwords[role]),
-            "NATS_URL": self.nats.url,
+            "DATABASE_URL": options.reach(service, self.postgres.dsn(role, self.passwords[role])),
+            "NATS_URL": options.reach(service, self.nats.url),
             "SMARTOPS_NATS_SEED_FILE": str(self.credentials.directory / f"{service}.nk"),
         }
         if service == "planner":
