@@ -49,10 +49,10 @@ from smartops.tool_gateway.checks import Denial, bind_undo, check_read, check_st
 from smartops.tool_gateway.ports import Answer, NotApplied, Unknown
 from smartops.tool_gateway.state import Call
 from smartops.tool_gateway.state import evolve as evolve_own
+from support.grants import GRANTED_AT, grant_for
 from support.line_tools import PROBES, TOOLS, Choose, facts_of, sample_of, through_the_log
 from support.line_world import World
 from support.plans import TASK
-from support.running import GRANTED_AT, grant_for
 
 __all__ = ["LineModel"]
 
