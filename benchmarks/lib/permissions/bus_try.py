@@ -78,7 +78,14 @@ async def _all_of(door: Door, who: str, tries: Sequence[Try]) -> tuple[list[Cell
             for one, reply in zip(tries, replies, strict=True)
             if one.kind.action is Action.SAY and one.key not in wire.refused and one.kind.answered
         }
-        await wire.until(len(due))
+        asked = dict(zip(replies, (one.subject.text for one in tries), strict=True))
+
+        def all_answered() -> bool:
+            # Messages that a pull brings count as well, so their number alone says nothing.
+            known = {_asked(answer) for answer in wire.got}
+            return all(reply in known or asked[reply] in known for reply in due)
+
+        await wire.until(len(due), all_answered)
         answers = {_asked(answer): answer.data for answer in wire.got}
     finally:
         await wire.close()

@@ -10,7 +10,7 @@ import asyncio
 import base64
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Self
 
 import nkeys  # type: ignore[import-untyped]
@@ -139,11 +139,11 @@ class Wire:
             while self._pongs < wanted:
                 await self._read()
 
-    async def until(self, count: int) -> bool:
-        """Wait for so many messages; False if they do not come."""
+    async def until(self, count: int, enough: Callable[[], bool] = lambda: True) -> bool:
+        """Wait for so many messages, and for the right ones; False if they do not come."""
         try:
             async with asyncio.timeout(_DEADLINE_S):
-                while len(self.got) < count:
+                while len(self.got) < count or not enough():
                     await self._read()
         except TimeoutError:
             return False

@@ -20,7 +20,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic_core import from_json
-from smartops.bus.api import BusClient, message_id_at, stream_state
+from smartops.bus.api import NO_ANSWER, ApiError, BusClient, message_id_at, stream_state
 from smartops.bus.relay import Outgoing, Relay
 from smartops.bus.topology import EVENTS_STREAM
 from smartops.contracts.catalogue import EVENTS
@@ -73,18 +73,21 @@ class Republisher:
             How many events were published again; those that the stream had after all, too.
 
         Raises:
-            ApiError: the stream does not answer, or is not there: look again later.
+            ApiError: the stream does not answer, is not there, or did not take all: look again
+                later. Nothing else remembers what was to be published again.
         """
         state = await stream_state(self._nc, EVENTS_STREAM)
         notes = await self._store.publications()
         standing = await self._standing(notes, state)
-        server, self._server = self._server, self._nc.server_id
+        server = self._nc.server_id
         if notes and standing is notes[0] and server == self._server:
             return 0
         if notes and standing is not notes[0]:
             _log.warning("the event stream is not the one it was: %s", notes[0].medium)
         # Without any note the stream may have been lost before the first one was made.
-        return await self._publish_from(standing.position if standing is not None else 0)
+        count = await self._publish_from(standing.position if standing is not None else 0)
+        self._server = server
+        return count
 
     async def note(self) -> bool:
         """Remember how far this service is; to be called now and then.
@@ -128,8 +131,11 @@ class Republisher:
             lost = self._outgoing([row for row in rows if row.recorded_at >= oldest])
             if lost and count == 0:
                 _log.warning("publishing again, from position %d on", lost[0].position)
+            failed = self._relay.counters.failed
             count += await self._relay.publish(lost)
             await self._relay.settled()
+            if self._relay.counters.failed > failed:
+                raise ApiError(EVENTS_STREAM, NO_ANSWER, 0, "it did not take all again")
         if count:
             _log.warning("published %d events again", count)
         return count
