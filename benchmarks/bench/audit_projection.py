@@ -8,38 +8,33 @@ many tasks per second, and then idles. CPU is told for the audit process and for
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import sys
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
-from pathlib import Path
+from collections.abc import Mapping
 
-import asyncpg
 from smartops.audit.adapters.connecting import connect
 from smartops.audit.adapters.log import read_after
 from smartops.audit.adapters.tables import Tables
 from smartops.audit.projector import Projector
 from smartops.audit.read_models import ALL
-from smartops.audit.schema import READ_MODELS
 from smartops.audit.verify import verify_all
-from smartops.devstack.servers import PostgresServer
-from smartops.eventstore import EVENTSTORE, EventStore, migrate, set_role_passwords
+from smartops.contracts.catalogue import AUDIT
+from smartops.eventstore import EventStore
+from smartops.runtime.process import settle_memory
 
 from benchmarks.lib.experiment import Experiment, Outcome, progress
+from benchmarks.lib.histories import append_at, append_crowd, ops_task
 from benchmarks.lib.home import scratch_home
 from benchmarks.lib.machine import machine
 from benchmarks.lib.processes import cpu_seconds_of
+from benchmarks.lib.scratch_log import ScratchLog, scratch_log
 
 __all__ = ["AUDIT_PROJECTION"]
 
-_PASSWORD = "only-for-the-benchmark"
-_TESTS = str(Path(__file__).resolve().parent.parent.parent / "tests")
 _IDLE_S = 10
-_HEAD = "select coalesce(max(position), 0) from smartops_log.events"
+IN_FLIGHT = 256
 
 
 def _options(parser: ArgumentParser) -> None:
@@ -49,34 +44,24 @@ def _options(parser: ArgumentParser) -> None:
 
 
 async def _run(options: Namespace) -> Outcome:
-    # The histories are those of audit's own tests.
-    sys.path.append(_TESTS)
     figures: dict[str, object] = {"n": options.tasks, "machine": machine()}
     with scratch_home() as home:
-        async with PostgresServer(home / "postgres") as server:
-            admin = await asyncpg.connect(server.dsn())
-            await migrate(admin, [EVENTSTORE, READ_MODELS])
-            roles = [f"smartops_{name}" for name in (*_services(), "audit")]
-            await set_role_passwords(admin, dict.fromkeys(roles, _PASSWORD))
-            async with _stores(server) as stores:
-                if options.live is None:
-                    figures |= await _replays(server, admin, stores, options)
-                else:
-                    figures |= await _live(server, admin, stores, options)
-            await admin.close()
+        async with scratch_log(home) as log, log.stores() as stores:
+            if options.live is None:
+                figures |= await _replays(log, stores, options)
+            else:
+                figures |= await _live(log, stores, options)
     return Outcome(figures)
 
 
 async def _replays(
-    server: PostgresServer,
-    admin: asyncpg.Connection[asyncpg.Record],
-    stores: Mapping[str, EventStore],
-    options: Namespace,
+    log: ScratchLog, stores: Mapping[str, EventStore], options: Namespace
 ) -> dict[str, object]:
-    figures: dict[str, object] = {"appended_events_per_s": await _append(stores, admin, options)}
+    figures: dict[str, object] = {"appended_events_per_s": await _append(log, stores, options)}
+    admin = log.admin
     await admin.execute("vacuum analyze smartops_log.events")
-    gc.set_threshold(100_000, 20, 20)  # As the service does.
-    dsn = server.dsn("smartops_audit", _PASSWORD)
+    settle_memory()  # As the service does.
+    dsn = log.dsn(AUDIT)
     for batch in options.batch:
         progress(f"replay in batches of {batch}")
         names = ", ".join(f"smartops.{model.name}" for model in ALL)
@@ -108,18 +93,16 @@ async def _replay(dsn: str, batch: int, tasks: int) -> dict[str, float]:
 
 
 async def _live(
-    server: PostgresServer,
-    admin: asyncpg.Connection[asyncpg.Record],
-    stores: Mapping[str, EventStore],
-    options: Namespace,
+    log: ScratchLog, stores: Mapping[str, EventStore], options: Namespace
 ) -> dict[str, object]:
-    anchors = server.data_dir.with_name("anchors")
+    admin = log.admin
+    anchors = log.server.data_dir.with_name("anchors")
     anchors.mkdir()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "smartops.audit"),
         env={
             **os.environ,
-            "DATABASE_URL": server.dsn("smartops_audit", _PASSWORD),
+            "DATABASE_URL": log.dsn(AUDIT),
             "SMARTOPS_ANCHORS_DIR": str(anchors),
             "SMARTOPS_EVENTS_ENABLED": "false",
             "LOG_LEVEL": "warning",
@@ -133,9 +116,9 @@ async def _live(
         )
     both = (process.pid, int(backend))
     before = cpu_seconds_of(both[0]), cpu_seconds_of(both[1])
-    rate = await _append(stores, admin, options)
+    rate = await _append(log, stores, options)
     ended = time.perf_counter()
-    end = await admin.fetchval(_HEAD)
+    end = await log.head()
     while await admin.fetchval("select position from smartops.progress") != end:  # noqa: ASYNC110 - another process.
         await asyncio.sleep(0.01)
     figures: dict[str, object] = {
@@ -163,49 +146,15 @@ def _per_task(
     }
 
 
-async def _append(
-    stores: Mapping[str, EventStore],
-    admin: asyncpg.Connection[asyncpg.Record],
-    options: Namespace,
-) -> int:
+async def _append(log: ScratchLog, stores: Mapping[str, EventStore], options: Namespace) -> int:
     """Append the histories, at the wanted rate if there is one; returns events per second."""
-    from support.audit_histories import append, ops_task  # type: ignore[import-not-found]  # noqa: PLC0415 - found once the path is set.
-
+    stories = (ops_task("acme", str(number)) for number in range(options.tasks))
     began = time.perf_counter()
-    free = asyncio.Semaphore(256)
-
-    async def one(number: int) -> None:
-        async with free:
-            await append(stores, ops_task("acme", str(number)))
-
-    async with asyncio.TaskGroup() as group:
-        for number in range(options.tasks):
-            group.create_task(one(number))
-            if options.live is not None:
-                due = began + number / options.live
-                await asyncio.sleep(max(0.0, due - time.perf_counter()))
-    took = time.perf_counter() - began
-    return round(int(await admin.fetchval(_HEAD)) / took)
-
-
-def _services() -> tuple[str, ...]:
-    from support.audit_histories import SERVICES  # noqa: PLC0415 - found once the path is set.
-
-    names: tuple[str, ...] = SERVICES
-    return names
-
-
-@asynccontextmanager
-async def _stores(server: PostgresServer) -> AsyncIterator[dict[str, EventStore]]:
-    async with AsyncExitStack() as leaving:
-        stores = {}
-        for name in _services():
-            store = await EventStore.connect(
-                server.dsn(), role=f"smartops_{name}", password=_PASSWORD
-            )
-            leaving.push_async_callback(store.close, timedelta(seconds=1))
-            stores[name] = store
-        yield stores
+    if options.live is None:
+        await append_crowd(stores, stories, IN_FLIGHT)
+    else:
+        await append_at(stores, stories, options.live)
+    return round(await log.head() / (time.perf_counter() - began))
 
 
 AUDIT_PROJECTION = Experiment(

@@ -11,12 +11,14 @@ from smartops.audit.rebuild import check, replace
 from smartops.audit.service import PROJECTOR_LOCK
 from smartops.audit.settings import AuditSettings
 from smartops.audit.verify import verify_all
+from smartops.runtime.process import settle_memory
 
 __all__ = ["check_read_models", "rebuild_read_models", "verify_log"]
 
 
 async def verify_log(settings: AuditSettings, tenant: str | None) -> int:
     """Print one JSON line per tenant; returns the exit status."""
+    settle_memory()
     conn = await connect(settings.database_url.get_secret_value())
     try:
         reports = await verify_all(conn, tenant, settings.anchors_dir)
@@ -29,6 +31,7 @@ async def verify_log(settings: AuditSettings, tenant: str | None) -> int:
 
 async def check_read_models(settings: AuditSettings) -> int:
     """Replay the log beside the read models and compare; the service may go on meanwhile."""
+    settle_memory()
     conn = await connect(settings.database_url.get_secret_value())
     try:
         report = await check(conn)
@@ -40,6 +43,7 @@ async def check_read_models(settings: AuditSettings) -> int:
 
 async def rebuild_read_models(settings: AuditSettings) -> int:
     """Replay the log and put the result in the place of the read models."""
+    settle_memory()
     conn = await connect(settings.database_url.get_secret_value())
     try:
         if not await conn.fetchval("select pg_try_advisory_lock($1)", PROJECTOR_LOCK):

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from smartops.audit.adapters.log import read_after
 from smartops.audit.adapters.tables import SCHEMA, Connection, Tables
 from smartops.audit.checksum import PATIENCE, checksum
-from smartops.audit.projector import Projector
 from smartops.audit.read_models import ALL
+from smartops.audit.replay import replay
 
 __all__ = ["RebuildReport", "check", "rebuild_into_scratch", "replace"]
 
 SCRATCH = "pg_temp"
 """Temporary tables: private to the session, gone with it, and no DDL right is needed."""
 
-BATCH = 2_000
+SCRATCH_BUFFERS = "64MB"
+"""Memory that the session may take for them, as it fills; by default an eighth of that."""
 
 _NAMES = ("progress", *(model.name for model in ALL))
 
@@ -52,15 +52,8 @@ async def rebuild_into_scratch(conn: Connection, upto: int | None = None) -> dic
         LogTampered: the log is not what was appended.
         NewerEvent: it holds events of a newer release.
     """
-    await _make_scratch(conn)
-    projector = await Projector.open(Tables(conn, SCRATCH))
-    while True:
-        rows = await read_after(conn, projector.place, BATCH)
-        if upto is not None:
-            rows = [row for row in rows if row.position <= upto]
-        if not rows:
-            return await checksum(conn, SCRATCH)
-        await projector.project(rows)
+    await _fill_scratch(conn, upto)
+    return await checksum(conn, SCRATCH)
 
 
 async def check(conn: Connection) -> RebuildReport:
@@ -83,7 +76,7 @@ async def replace(conn: Connection) -> int:
     Raises:
         LogTampered: as `rebuild_into_scratch`; the read models stay as they are.
     """
-    await rebuild_into_scratch(conn)
+    position = await _fill_scratch(conn)
     async with conn.transaction():
         for name in _NAMES:
             await conn.execute(f"delete from {SCHEMA}.{name}", timeout=PATIENCE)  # noqa: S608 - constants
@@ -91,14 +84,15 @@ async def replace(conn: Connection) -> int:
                 f"insert into {SCHEMA}.{name} select * from {SCRATCH}.{name}",  # noqa: S608 - constants
                 timeout=PATIENCE,
             )
-    place = await Tables(conn).place()
-    return 0 if place is None else place.position
+    return position
 
 
-async def _make_scratch(conn: Connection) -> None:
+async def _fill_scratch(conn: Connection, upto: int | None = None) -> int:
+    await conn.execute(f"set temp_buffers = '{SCRATCH_BUFFERS}'")
     for name in _NAMES:
         await conn.execute(f"drop table if exists {SCRATCH}.{name}")
         await conn.execute(
             f"create temporary table {name} (like {SCHEMA}.{name} including defaults "
             "including constraints including indexes)"
         )
+    return (await replay(conn, Tables(conn, SCRATCH), upto)).position
