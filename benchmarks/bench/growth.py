@@ -44,9 +44,8 @@ SLOWER = 0.7
 """The rate of the next filling, as a share of the last: the indexes outgrow the memory."""
 FIRST_RATE = 1_000.0
 """Tasks filled per second, before there was a filling."""
-SETTINGS: dict[str, str] = {}
-"""Of the servers while measuring, over those of the embedded stack: its 32 MB of buffers are soon
-much smaller than the indexes."""
+FILLING_SHARE = 0.8
+"""Of the time left for a size: the rest goes into vacuum and into writing the pages out."""
 FILLING = {"max_wal_size": "16GB", "shared_buffers": "3GB"}
 """While filling: else each page is written out again and again."""
 _RATIOS = (
@@ -61,15 +60,21 @@ _RATIOS = (
 def _options(parser: ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, default=8, help="for all of it")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000, 1_000_000])
+    parser.add_argument(
+        "--shared-buffers",
+        default=DEFAULT_SETTINGS["shared_buffers"],
+        help="while measuring; those of the embedded stack are soon smaller than the indexes",
+    )
     parser.add_argument("--quiet", type=float, default=20, help="seconds to wait for others' end")
 
 
 async def _run(options: Namespace) -> Outcome:
     end = time.monotonic() + 60 * options.minutes
+    settings = {"shared_buffers": options.shared_buffers}
     figures: dict[str, object] = {
         "sizes_wanted": options.sizes,
         "minutes": options.minutes,
-        "settings": DEFAULT_SETTINGS["shared_buffers"] + " shared_buffers",
+        "settings": settings,
         "machine": machine(),
     }
     curve: list[dict[str, object]] = []
@@ -85,24 +90,25 @@ async def _run(options: Namespace) -> Outcome:
                 if problem is not None:
                     broken.append(f"the filled log is not a valid one: {problem}")
         settle_memory()
-        async with scratch_log(home / "small", SETTINGS) as small:
+        async with scratch_log(home / "small", settings) as small:
             per_size, rate = SETTLE_S, FIRST_RATE
             for size in options.sizes:
                 began = time.monotonic()
                 async with scratch_log(home / "large", FILLING) as large:
                     stored = await stored_tasks(large)
                     left = end - began - per_size
-                    reach = round(stored + max(0.0, left) * rate, -3)
+                    filling = FILLING_SHARE * max(0.0, left)
+                    reach = round(stored + filling * rate, -3)
                     if curve and reach < min(size, WORTH * stored):
                         progress(f"{size} tasks do not fit into the time that is left")
                         break
-                    await _fill_to(large, size, end - per_size)
+                    await _fill_to(large, size, began + filling)
                     reached = await stored_tasks(large)
                     await _settle(large)
                 filled_at = time.monotonic()
                 if reached - stored > CHUNK:
                     rate = SLOWER * (reached - stored) / (filled_at - began)
-                async with scratch_log(home / "large", SETTINGS) as large:
+                async with scratch_log(home / "large", settings) as large:
                     curve.append(await _point(small, large, options))
                 per_size = max(SETTLE_S, 1.5 * (time.monotonic() - filled_at))
                 if reached < size:

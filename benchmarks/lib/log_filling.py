@@ -99,6 +99,11 @@ update smartops.tenants t set events = h.count, verified_position = h.position,
   from smartops_log.heads h where h.tenant = t.tenant and t.tenant = '{TENANT}'
    and $2::bigint >= $1::bigint
 """,
+    # Sweeps have followed: what was filled in is handled, and nobody looks at it again.
+    """
+update smartops_log.handlers set low_water = (select max(position) from smartops_log.events)
+ where $2::bigint >= $1::bigint
+""",
     """
 update smartops.progress p set position = e.position, hash = e.hash
   from (select position, hash from smartops_log.events order by position desc limit 1) e
