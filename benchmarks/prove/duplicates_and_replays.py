@@ -23,6 +23,7 @@ from benchmarks.lib.checks.leftovers import settle
 from benchmarks.lib.echo import Echo
 from benchmarks.lib.experiment import Experiment, Outcome, progress
 from benchmarks.lib.home import scratch_home
+from benchmarks.lib.load_options import add_load_options, load_of
 from benchmarks.lib.machine import machine, versions
 from benchmarks.lib.monitor import stream_states
 from benchmarks.lib.ordeal import Endured, Load, Scene, Verdict, endure, judge
@@ -173,26 +174,16 @@ def _missed(echo: Echo, verdict: Verdict) -> str | None:
 
 def _options(parser: ArgumentParser) -> None:
     standard = Plan()
-    parser.add_argument("--tasks", type=int, default=standard.load.tasks, help="in flight")
-    parser.add_argument("--servers", type=int, default=standard.load.servers)
-    parser.add_argument("--seed", type=int, default=standard.load.seed)
-    parser.add_argument("--delay", type=int, default=standard.load.delay_ms, help="of a write, ms")
-    parser.add_argument("--lost-answers", type=int, default=standard.load.lost_answers)
+    add_load_options(parser, standard.load)
     parser.add_argument("--rounds", type=int, default=standard.rounds, help="while tasks run")
     parser.add_argument("--times", type=int, default=standard.times, help="each, at most")
     parser.add_argument("--replays", type=int, default=standard.replays, help="of everything")
-    parser.add_argument("--home", type=Path, help="keep the stack's data there; must be new")
 
 
 async def _main(options: Namespace) -> Outcome | None:
+    standard = Plan()
     plan = Plan(
-        load=Load(
-            tasks=options.tasks,
-            servers=options.servers,
-            seed=options.seed,
-            delay_ms=options.delay,
-            lost_answers=options.lost_answers,
-        ),
+        load=load_of(options, standard.load),
         rounds=options.rounds,
         times=options.times,
         replays=options.replays,

@@ -11,7 +11,7 @@ import shutil
 import signal
 from argparse import ArgumentParser, Namespace
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
@@ -22,6 +22,7 @@ from smartops.devstack.stack import Stack
 from benchmarks.lib.checks.outsiders import held_by_stream
 from benchmarks.lib.experiment import Experiment, Outcome, progress
 from benchmarks.lib.home import scratch_home
+from benchmarks.lib.load_options import add_load_options, load_of
 from benchmarks.lib.machine import machine, versions
 from benchmarks.lib.monitor import stream_states
 from benchmarks.lib.ordeal import Load, Scene, Verdict, endure, judge
@@ -145,15 +146,12 @@ def _copy(store: Path, copy: Path) -> None:
 
 def _options(parser: ArgumentParser) -> None:
     standard = Plan()
-    parser.add_argument("--tasks", type=int, default=standard.load.tasks, help="in flight")
+    add_load_options(parser, standard.load)
     parser.add_argument("--rounds", type=int, default=standard.rounds)
-    parser.add_argument("--servers", type=int, default=standard.load.servers)
-    parser.add_argument("--seed", type=int, default=standard.load.seed)
-    parser.add_argument("--home", type=Path, help="keep the stack's data there; must be new")
 
 
 async def _main(stale: bool, options: Namespace) -> Outcome | None:  # noqa: FBT001
-    load = replace(Plan().load, tasks=options.tasks, servers=options.servers, seed=options.seed)
+    load = load_of(options, Plan().load)
     with scratch_home(options.home) as home:
         verdict = await lost_bus(home, Plan(load=load, rounds=options.rounds, stale=stale))
     return None if verdict is None else verdict.outcome()

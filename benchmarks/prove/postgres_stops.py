@@ -18,6 +18,7 @@ from smartops.contracts.catalogue import SERVICES
 from benchmarks.lib.experiment import Experiment, Outcome, progress
 from benchmarks.lib.home import scratch_home
 from benchmarks.lib.links import Links
+from benchmarks.lib.load_options import add_load_options, load_of
 from benchmarks.lib.machine import machine, versions
 from benchmarks.lib.ordeal import Load, Scene, Verdict, endure, judge
 from benchmarks.lib.outages import Watched, restart_at_once, stopped, watched, without_postgres
@@ -151,28 +152,16 @@ async def _await_ready(scene: Scene, seen: _Seen) -> None:
 
 def _options(parser: ArgumentParser) -> None:
     standard = Plan()
-    parser.add_argument("--tasks", type=int, default=standard.load.tasks, help="in flight")
-    parser.add_argument("--servers", type=int, default=standard.load.servers)
-    parser.add_argument("--seed", type=int, default=standard.load.seed)
-    parser.add_argument("--delay", type=int, default=standard.load.delay_ms, help="of a write, ms")
-    parser.add_argument("--lost-answers", type=int, default=standard.load.lost_answers)
+    add_load_options(parser, standard.load)
     parser.add_argument("--stop", type=float, default=standard.stop_s, help="stopped, seconds")
     parser.add_argument("--restarts", type=int, default=standard.restarts, help="immediate ones")
     parser.add_argument("--outage", type=float, default=standard.outage_s, help="away, seconds")
-    parser.add_argument("--home", type=Path, help="keep the stack's data there; must be new")
 
 
 async def _main(options: Namespace) -> Outcome | None:
     standard = Plan()
     plan = Plan(
-        load=replace(
-            standard.load,
-            tasks=options.tasks,
-            servers=options.servers,
-            seed=options.seed,
-            delay_ms=options.delay,
-            lost_answers=options.lost_answers,
-        ),
+        load=load_of(options, standard.load),
         stop_s=options.stop,
         restarts=options.restarts,
         outage_s=options.outage,

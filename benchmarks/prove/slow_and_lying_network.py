@@ -20,6 +20,7 @@ from smartops.contracts.catalogue import GATEWAY, RUNNER, SERVICES
 from benchmarks.lib.experiment import Experiment, Outcome, progress
 from benchmarks.lib.home import scratch_home
 from benchmarks.lib.links import BUS, DATABASE, Link, Links
+from benchmarks.lib.load_options import add_load_options, load_of
 from benchmarks.lib.machine import machine, versions
 from benchmarks.lib.network_nemesis import NetworkNemesis
 from benchmarks.lib.ordeal import Load, Scene, Verdict, endure, judge
@@ -111,27 +112,17 @@ def _cut(links: Links) -> dict[str, int]:
 
 def _options(parser: ArgumentParser) -> None:
     standard = Plan()
-    parser.add_argument("--tasks", type=int, default=standard.load.tasks, help="in flight")
-    parser.add_argument("--servers", type=int, default=standard.load.servers)
-    parser.add_argument("--seed", type=int, default=standard.load.seed)
-    parser.add_argument("--delay", type=int, default=standard.load.delay_ms, help="of a write, ms")
-    parser.add_argument("--lost-answers", type=int, default=standard.load.lost_answers)
+    add_load_options(parser, standard.load)
     parser.add_argument("--faults", type=int, default=standard.faults)
     parser.add_argument("--pause", type=float, default=standard.pause_s, help="longest, seconds")
     parser.add_argument("--longest", type=float, default=standard.longest_s, help="fault, seconds")
     parser.add_argument("--silence", type=float, default=standard.silence_s, help="seconds")
-    parser.add_argument("--home", type=Path, help="keep the stack's data there; must be new")
 
 
 async def _main(options: Namespace) -> Outcome | None:
+    standard = Plan()
     plan = Plan(
-        load=Load(
-            tasks=options.tasks,
-            servers=options.servers,
-            seed=options.seed,
-            delay_ms=options.delay,
-            lost_answers=options.lost_answers,
-        ),
+        load=load_of(options, standard.load),
         faults=options.faults,
         pause_s=options.pause,
         longest_s=options.longest,
