@@ -18,6 +18,7 @@ from smartops.contracts.catalogue import AUDIT, GATEWAY, PLANNER, POLICY, RUNNER
 from smartops.contracts.commands import ApprovalDecide
 from smartops.contracts.envelope import EventMeta, encode
 from smartops.contracts.events import (
+    DenialReason,
     TaskApprovalGranted,
     TaskApprovalRequired,
     TaskPaused,
@@ -233,10 +234,11 @@ async def test_an_outcome_that_the_log_does_not_hold_settles_nothing(house: Hous
             target=target,
             question=asked.data.question,
             reason_code="expired",
-            rule="gateway.grant",
-            message="the grant has expired",
+            reasons=(DenialReason(rule="gateway.grant", message="the grant has expired"),),
         )
-        subject = house.stack.subjects.event("acme", lie.topic, 1, RUNNER, asked.data.call)
+        subject = house.stack.subjects.event(
+            "acme", lie.topic, lie.schema_version, RUNNER, asked.data.call
+        )
         elsewhere = lie.model_copy(update={"requester_stream": stream("acme", "run", uuid4())})
         # The first of the ids is the one that the true outcome will have.
         ids = [event_id(asked.id, calls, 0), uuid4(), uuid4()]

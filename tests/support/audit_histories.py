@@ -17,7 +17,9 @@ from smartops.contracts.events import (
     Approval,
     CallFacts,
     Decided,
+    DenialReason,
     PlanProblem,
+    PolicyInForce,
     TargetClaimed,
     TargetReleased,
     TaskApprovalExpired,
@@ -49,6 +51,7 @@ from smartops.contracts.events import (
     TaskSubmitted,
     ToolCallCompleted,
     ToolCallDenied,
+    ToolCallDeniedV1,
     ToolCallDispatched,
     ToolCallRequested,
     ToolCallSettled,
@@ -408,6 +411,30 @@ class Story:
                 target=self.target,
                 question=f"canary/{step}/{self.target}",
                 reason_code="denied",
+                reasons=(
+                    DenialReason(rule="freeze", message="a change freeze is on"),
+                    DenialReason(rule="night", message="it is night"),
+                ),
+                policy=PolicyInForce(bundle=digest(b"bundle"), engine="regorus 1"),
+                grant=1,
+            ),
+        )
+
+    def denied_long_ago(self, step: int) -> Story:
+        """As the first version of the event told it."""
+        return self.add(
+            GATEWAY,
+            ToolCallDeniedV1(
+                **self.of_run,
+                call=self.call(step),
+                requester=RUNNER,
+                requester_stream=stream(self.tenant, "run", self.run),
+                request=uuid4(),
+                purpose=Purpose.DO,
+                tool="noop.step",
+                target=self.target,
+                question=f"canary/{step}/{self.target}",
+                reason_code="denied",
                 rule="freeze",
                 message="a change freeze is on",
             ),
@@ -527,6 +554,7 @@ def many(tenant: str) -> list[Story]:
         running("resumed").paused().resumed(),
         running("revoked").revoked().paused(),
         running("denied").denied(1).paused(),
+        running("once-denied").denied_long_ago(1).paused(),
         running("back").called(1).went_on(running("back").settled(1)).rolling_back().rolled_back(),
         running("cancelled").cancel_requested().rolling_back("cancelled").cancelled_by_the_runner(),
         running("halted").halted().escalated(),

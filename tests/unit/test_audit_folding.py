@@ -23,6 +23,7 @@ from smartops.audit.read_models.runs import RUNS
 from smartops.audit.read_models.tasks import TASKS
 from smartops.audit.read_models.unknown import UNKNOWN_TOPICS
 from smartops.audit.reading import read
+from smartops.contracts.canonical import digest
 from smartops.contracts.catalogue import EVENTS
 from smartops.contracts.events import AuditAppended
 from smartops.contracts.wire import Purpose
@@ -197,14 +198,21 @@ def test_an_automatic_grant_has_an_approval_that_nobody_gave() -> None:
     assert (approval.summary, approval.requested_at) == ("Three steps", None)
 
 
-def test_a_denied_call_tells_the_rule() -> None:
+def test_a_denied_call_tells_every_rule_and_the_bundle_and_grant_that_it_met() -> None:
     call = the(told(running().denied(1)), CALLS)
-    assert (call.status, call.rules, call.error_code, call.version) == (
+    assert (call.status, call.error_code, call.version) == ("denied", "denied", "1")
+    assert (call.rules, call.message) == (("freeze", "night"), "a change freeze is on; it is night")
+    assert (call.bundle, call.grant_number) == (digest(b"bundle"), 1)
+
+
+def test_a_call_that_was_denied_before_that_was_noted_tells_what_it_can() -> None:
+    call = the(told(running().denied_long_ago(1)), CALLS)
+    assert (call.status, call.rules, call.message) == (
         "denied",
         ("freeze",),
-        "denied",
-        "1",
+        "a change freeze is on",
     )
+    assert (call.bundle, call.grant_number) == (None, None)
 
 
 def test_an_uncertain_call_stays_open_until_it_is_settled() -> None:

@@ -6,15 +6,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from smartops.audit import reading
 from smartops.audit.adapters.announcing import announcement
 from smartops.audit.errors import LogTampered, NewerEvent, UnreadableEvent
 from smartops.audit.heads import Heads
 from smartops.audit.projector import Stretch
-from smartops.audit.read_models.plans import PLANS
 from smartops.audit.reading import read
 from smartops.contracts.envelope import read_hint
-from smartops.contracts.events import TaskPlanned, TaskSubmitted
+from smartops.contracts.events import DenialReason, TaskSubmitted, ToolCallDenied
 from smartops.contracts.subjects import Subjects
 from smartops.eventstore.rows import StoredRow
 from support.audit_histories import Story, log_of, ops_task
@@ -73,23 +71,19 @@ def test_bytes_that_break_the_contract_name_the_field(rows: list[StoredRow]) -> 
         read(broken)
 
 
-def test_an_older_version_is_read_as_the_newest(
-    rows: list[StoredRow], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class TaskPlannedNext(TaskPlanned):
-        schema_version = 2
-        cost: int
+def test_an_older_version_is_read_as_the_newest() -> None:
+    rows = log_of([Story("acme", "old").submitted().planned().denied_long_ago(1)])
+    event = read(rows[-1]).event
+    assert isinstance(event, ToolCallDenied)
+    assert event.reasons == (DenialReason(rule="freeze", message="a change freeze is on"),)
+    assert event.policy is None
 
-    monkeypatch.setattr(reading, "newest", lambda model: TaskPlannedNext)
-    monkeypatch.setattr(reading, "upcast", lambda topic, data: {**data, "cost": 7})
-    monkeypatch.setitem(PLANS.reactions, TaskPlannedNext, lambda *_: ())
-    reading._shape.cache_clear()
-    try:
-        event = read(next(row for row in rows if row.topic == "task.planned.v1")).event
-    finally:
-        reading._shape.cache_clear()
-    assert isinstance(event, TaskPlannedNext)
-    assert (event.number, event.cost) == (1, 7)
+
+def test_an_older_version_that_never_was_one_is_unreadable() -> None:
+    rows = log_of([Story("acme", "old").submitted().planned().denied_long_ago(1)])
+    broken = rows[-1]._replace(state=rows[-1].state.replace(b'"rule"', b'"ruled"'))
+    with pytest.raises(UnreadableEvent, match=r"data\.rule: Field required"):
+        read(broken)
 
 
 def test_chains_are_followed_tenant_by_tenant(rows: list[StoredRow]) -> None:

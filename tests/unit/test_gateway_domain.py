@@ -11,6 +11,7 @@ from smartops.contracts.canonical import canonical, digest
 from smartops.contracts.events import (
     CallFacts,
     Decided,
+    PolicyInForce,
     TaskHalted,
     ToolCallCompleted,
     ToolCallDenied,
@@ -141,10 +142,13 @@ def test_a_call_is_decided_once() -> None:
         history.when(_reading(Answer(2))).then_nothing()
 
 
-def test_a_denial_says_who_asked_and_which_rule_it_was() -> None:
-    denial = Denial("expired", "gateway.grant", "x" * 9000)
+def test_a_denial_says_who_asked_and_which_rules_they_were_of_which_bundle() -> None:
+    policy = PolicyInForce(bundle=digest(b"bundle"), engine="regorus 1")
+    denial = Denial("policy", "freeze", "x" * 9000, (("night", "it is night"),), policy)
     denied = unheard().when(_denying(denial, _request())).then(ToolCallDenied).event(ToolCallDenied)
-    assert (denied.reason_code, denied.rule) == ("expired", "gateway.grant")
+    assert (denied.reason_code, denied.rules) == ("policy", ("freeze", "night"))
+    assert [len(reason.message) for reason in denied.reasons] == [4000, len("it is night")]
+    assert denied.policy == policy
     assert (denied.requester, denied.requester_stream) == ("runner", "acme/run-1")
     assert len(denied.message) == 4000
 
@@ -339,7 +343,7 @@ def _request() -> ToolCallRequested:
 
 
 def _denying(denial: Denial, request: ToolCallRequested) -> Callable[[Call], Decision]:
-    return lambda call: domain.deny(call, request, KEY, "runner", "acme/run-1", denial)
+    return lambda call: domain.deny(call, request, KEY, "runner", "acme/run-1", denial, 3)
 
 
 def _reading(answer: Answer | NotApplied | Unknown) -> Callable[[Call], Decision]:

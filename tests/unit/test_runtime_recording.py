@@ -15,6 +15,7 @@ from smartops.contracts.events import (
     CallFacts,
     CommandRefused,
     Decided,
+    DenialReason,
     TargetClaimed,
     TaskCancelRequested,
     TaskHalted,
@@ -185,8 +186,7 @@ def _facts(requester: str) -> CallFacts:
                 target="production",
                 question="inventory",
                 reason_code="no",
-                rule="r",
-                message="m",
+                reasons=(DenialReason(rule="r", message="m"),),
             ),
             "planner",
         ),
@@ -209,7 +209,7 @@ def test_a_call_is_said_to_its_requester_and_named_by_the_call(
 ) -> None:
     made = recorder.event(stream, 1, event, because(), 0, NOW)
     assert made.party == party
-    assert made.subject == f"smartops.acme.{event.topic}.v1.{party}.{CALL}"
+    assert made.subject == f"smartops.acme.{event.type_key()}.{party}.{CALL}"
 
 
 def test_a_note_that_only_its_service_reads_is_stored_and_not_published() -> None:

@@ -24,7 +24,17 @@ from smartops.contracts.streams import parse_stream
 from smartops.contracts.upcast import upcast
 from smartops.contracts.wire import EventData
 
-__all__ = ["CONTENT_TYPE", "TYPE_ROOT", "EventMeta", "Hint", "encode", "read_data", "read_hint"]
+__all__ = [
+    "CONTENT_TYPE",
+    "TYPE_ROOT",
+    "EventMeta",
+    "Hint",
+    "as_newest",
+    "encode",
+    "known",
+    "read_data",
+    "read_hint",
+]
 
 CONTENT_TYPE = "application/cloudevents+json"
 TYPE_ROOT = "smartops."
@@ -127,31 +137,33 @@ def read_data(topic: str, state: bytes) -> EventData:
     """
     model = known(topic)
     with contextlib.suppress(ValidationError):
-        if (stored := _stored(model)) is not None:
-            read: Any = stored.model_validate_json(state, strict=True)
-            data: EventData = read.data
-            return data
-    # An older version; or not what it should be, and then the parts tell what is wrong.
+        read: Any = _stored(model).model_validate_json(state, strict=True)
+        data: EventData = read.data
+        return as_newest(data)
+    # It is not what it should be: the parts tell what is wrong.
     try:
         raw = from_json(state)["data"]
     except (ValueError, KeyError, TypeError) as error:
         raise Malformed(f"stored {topic} is no CloudEvent with data") from error
-    latest = newest(model)
-    if latest is not model:
-        if not isinstance(raw, dict):
-            raise Malformed(f"stored {topic} does not fit its contract: its data is no object")
-        raw = upcast(topic, raw)
     try:
-        return latest.model_validate_json(to_json(raw), strict=True)
+        return as_newest(model.model_validate_json(to_json(raw), strict=True))
     except ValidationError as error:
         raise misfit(error, what=f"stored {topic} does not fit its contract: ") from error
 
 
+def as_newest(event: EventData) -> EventData:
+    """The same event in its newest version; itself, if it is of that."""
+    model = type(event)
+    latest = newest(model)
+    if latest is model:
+        return event
+    data = upcast(model.type_key(), event.model_dump(mode="json"))
+    return latest.model_validate_json(to_json(data), strict=True)
+
+
 @cache
-def _stored(model: type[EventData]) -> type[BaseModel] | None:
-    """An envelope with such data, to be read in one pass; None for a version that is not newest."""
-    if newest(model) is not model:
-        return None
+def _stored(model: type[EventData]) -> type[BaseModel]:
+    """An envelope with such data, to be read in one pass."""
     name = f"Stored{model.__name__}"
     return create_model(name, __config__=ConfigDict(frozen=True), data=(model, ...))
 

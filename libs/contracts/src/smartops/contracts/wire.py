@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from typing_extensions import override
 
 __all__ = [
+    "LONGEST_TEXT",
     "Category",
     "Check",
     "CommandData",
@@ -33,7 +34,10 @@ Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 """SHA-256 of stored canonical bytes, as `sha256:<hex>`."""
 
 ShortText = Annotated[str, Field(min_length=1, max_length=200)]
-LongText = Annotated[str, Field(max_length=4000)]
+LONGEST_TEXT = 4000
+"""Characters of a `LongText`."""
+
+LongText = Annotated[str, Field(max_length=LONGEST_TEXT)]
 ToolName = Annotated[
     str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*){0,3}$", max_length=64)
 ]

@@ -79,7 +79,7 @@ def _by_meaning(metrics: Metrics, event: EventData) -> None:
             metrics.tool_call(event.facts.tool, "failed", event.duration_ms / 1000)
         case ToolCallDenied():
             metrics.tool_call(event.tool, "denied")
-            metrics.policy_decision(event.rule, "deny")
+            metrics.policy_decision(event.rules[0], "deny")
         case ToolCallUncertain():
             metrics.tool_call(event.facts.tool, "uncertain")
         case _:

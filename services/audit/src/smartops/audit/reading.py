@@ -6,13 +6,11 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
-from pydantic_core import from_json
 from smartops.audit.errors import LogTampered, NewerEvent, UnreadableEvent
 from smartops.audit.read_models import FOLDED
 from smartops.contracts.catalogue import newest
-from smartops.contracts.envelope import TYPE_ROOT, known
+from smartops.contracts.envelope import TYPE_ROOT, as_newest, known
 from smartops.contracts.errors import Malformed, UnknownVersion
-from smartops.contracts.upcast import upcast
 from smartops.contracts.wire import EventData
 from smartops.eventstore.rows import StoredRow
 
@@ -44,14 +42,6 @@ class _Envelope(BaseModel):
     correlationid: str | None = None
 
 
-class _Shape(NamedTuple):
-    """How the bytes of a topic are read."""
-
-    envelope: type[_Envelope]
-    latest: type[EventData] | None
-    """Set where the data has to be upcast first."""
-
-
 def read(row: StoredRow, *, is_party_known: bool = True) -> Reading:
     """Understand a row whose hash has been verified.
 
@@ -74,11 +64,9 @@ def read(row: StoredRow, *, is_party_known: bool = True) -> Reading:
     if shape is None:
         return Reading(row, None, is_known=False)
     try:
-        envelope: Any = shape.envelope.model_validate_json(row.state)
-        event = getattr(envelope, "data", None)
-        if shape.latest is not None:
-            data = from_json(row.state)["data"]
-            event = shape.latest.model_validate(upcast(row.topic, data))
+        envelope: Any = shape.model_validate_json(row.state)
+        data: EventData | None = getattr(envelope, "data", None)
+        event = None if data is None else as_newest(data)
     except ValidationError as error:
         raise UnreadableEvent(row.position, row.topic, _first(error)) from error
     _compare(row if is_party_known else row._replace(party=envelope.partyid), envelope)
@@ -101,17 +89,15 @@ def _compare(row: StoredRow, envelope: _Envelope) -> None:
 
 
 @lru_cache(maxsize=1024)
-def _shape(topic: str) -> _Shape | None:
+def _shape(topic: str) -> type[_Envelope] | None:
+    """How the bytes of a topic are read; None: nobody ever defined it."""
     try:
         model = known(topic)
     except Malformed:
         return None
-    latest = newest(model)
-    if not any(latest in read_model.reactions for read_model in FOLDED):
-        return _Shape(_Envelope, None)
-    if latest is not model:
-        return _Shape(_Envelope, latest)
-    return _Shape(create_model(f"_{model.__name__}", __base__=_Envelope, data=(model, ...)), None)
+    if not any(newest(model) in read_model.reactions for read_model in FOLDED):
+        return _Envelope
+    return create_model(f"_{model.__name__}", __base__=_Envelope, data=(model, ...))
 
 
 def _first(error: ValidationError) -> str:

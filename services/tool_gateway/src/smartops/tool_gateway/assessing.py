@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from pydantic import ValidationError
-from smartops.contracts.events import CallFacts, Decided
+from smartops.contracts.events import CallFacts, Decided, PolicyInForce
 from smartops.contracts.wire import Purpose
 from smartops.policy_engine import GrantInput, ToolCallInput
 from smartops.redact import RedactError, resolve
@@ -107,9 +107,16 @@ class Assessor:
             now_ms=_milliseconds(now),
         )
         verdict = self._bundle.decide(asked)
+        engine = f"{verdict.engine} {verdict.engine_version}"
         if not verdict.allow:
-            first = verdict.denials[0]
-            return Denial("policy", first.rule, first.message)
+            first, *others = verdict.denials
+            return Denial(
+                "policy",
+                first.rule,
+                first.message,
+                tuple((other.rule, other.message) for other in others),
+                PolicyInForce(bundle=verdict.bundle_digest, engine=engine),
+            )
         facts = CallFacts(
             task=request.task,
             run=request.run,
@@ -134,7 +141,7 @@ class Assessor:
                 allow=True,
                 rules=verdict.rules,
                 bundle=verdict.bundle_digest,
-                engine=f"{verdict.engine} {verdict.engine_version}",
+                engine=engine,
             ),
         )
         return permit, facts

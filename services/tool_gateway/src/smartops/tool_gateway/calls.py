@@ -21,8 +21,8 @@ from smartops.tool_gateway import domain
 from smartops.tool_gateway.assessing import Assessor
 from smartops.tool_gateway.bundle import ActiveBundle
 from smartops.tool_gateway.carrying import Carrier
-from smartops.tool_gateway.checks import Denial, bind_undo
-from smartops.tool_gateway.context import Contexts
+from smartops.tool_gateway.checks import Denial, bind_undo, may_not_go_again
+from smartops.tool_gateway.context import Context, Contexts
 from smartops.tool_gateway.ports import Answer, NotApplied, Unknown
 from smartops.tool_gateway.secrets import Secrets
 from smartops.tool_gateway.state import Call, evolve
@@ -110,10 +110,10 @@ class Calls:
             went = False
             gate = await self._views.gate.load(gate_stream, fresh=True)
             reads = ((gate_stream, gate.version),)
-            if gate.state.halted is not None:
-                why = f"{call.uncertain.reason if call.uncertain else ''}; then halted"
-                return replace(domain.leave_to_person(call, ident, why), reads=reads)
             now = self._service.store.db_now()
+            if (stop := may_not_go_again(sent.facts, gate.state, now)) is not None:
+                why = f"{call.uncertain.reason if call.uncertain else ''}; then {stop}"
+                return replace(domain.leave_to_person(call, ident, why), reads=reads)
             decision = domain.send_again(call, ident, self.incarnation, now, timeout, reads)
             went = bool(decision.events)
             return decision
@@ -130,7 +130,7 @@ class Calls:
         own = request.model_copy(update={"task": owner})
 
         async def decide(call: Call, _fresh: bool) -> Decision:  # noqa: FBT001
-            return self._denied(call, cue, own, denial, ())
+            return self._denied(call, cue, own, denial)
 
         await self._calls.react(name, cause, decide, new=True)
 
@@ -151,15 +151,15 @@ class Calls:
             context = await self._contexts.gather(cue, request, fresh=fresh)
             checked = self._assessor.check(context, tool)
             if isinstance(checked, Denial):
-                return self._denied(call, cue, request, checked, context.reads)
+                return self._denied(call, cue, request, checked, context)
             permit, facts = checked
             if isinstance(before, NotApplied | Unknown):
                 why = before.message if isinstance(before, NotApplied) else before.reason
                 denial = Denial("no_before_state", "gateway.before_state", why)
-                return self._denied(call, cue, request, denial, context.reads)
+                return self._denied(call, cue, request, denial, context)
             undo = bind_undo(permit.step, before.output if before is not None else None)
             if isinstance(undo, Denial):
-                return self._denied(call, cue, request, undo, context.reads)
+                return self._denied(call, cue, request, undo, context)
             new = domain.Dispatch(
                 facts=facts,
                 idempotence=tool.descriptor.idempotence,
@@ -219,7 +219,7 @@ class Calls:
             checked = self._assessor.check(context, self._registry.get(request.tool))
             if not isinstance(checked, Denial):
                 raise StaleDenial(request.call)
-            return self._denied(call, cue, request, checked, context.reads)
+            return self._denied(call, cue, request, checked, context)
 
         try:
             await self._calls.react(name, cause, decide)
@@ -232,11 +232,13 @@ class Calls:
         cue: Cue,
         request: ToolCallRequested,
         denial: Denial,
-        reads: tuple[tuple[str, int], ...],
+        context: Context | None = None,
     ) -> Decision:
         requester = "planner" if parse_stream(cue.stream).category == "task" else "runner"
-        decision = domain.deny(call, request, cue.id, requester, cue.stream, denial)
-        return Decision(decision.events, reads=reads)
+        granted = None if context is None else context.gate.grant
+        grant = None if granted is None else granted.grant
+        decision = domain.deny(call, request, cue.id, requester, cue.stream, denial, grant)
+        return Decision(decision.events, reads=() if context is None else context.reads)
 
     async def _task(self, name: str) -> UUID | None:
         sent = (await self._calls.folds.load(name)).state.dispatched

@@ -8,6 +8,8 @@ from datetime import timedelta
 from uuid import UUID
 
 from pydantic import JsonValue, ValidationError
+from smartops.contracts.canonical import canonical
+from smartops.contracts.errors import Malformed
 from smartops.contracts.events import CallFacts, ToolCallRequested
 from smartops.contracts.streams import parse_stream
 from smartops.contracts.wire import JsonObject
@@ -115,7 +117,11 @@ def _headers(tenant: str, call: UUID, task: UUID, grant: int | None, span: Span)
 
 
 def _typed(tool: Tool, answer: Answer | NotApplied | Unknown) -> Answer | NotApplied | Unknown:
-    """An answer in the tool's declared shape, redacted; another shape tells nothing."""
+    """An answer in the tool's declared shape, redacted; another shape tells nothing.
+
+    Nor does one that no event can hold. The log would refuse its outcome, the call would be carried
+    out again, and again.
+    """
     if not isinstance(answer, Answer):
         return answer
     try:
@@ -123,4 +129,9 @@ def _typed(tool: Tool, answer: Answer | NotApplied | Unknown) -> Answer | NotApp
     except ValidationError as error:
         return Unknown(f"the answer is not what {tool.descriptor.name} declares: {error.title}")
     # A reference in an answer would be resolved when it comes back as an argument of an undo.
-    return Answer(redact(output, keep_references=False))
+    redacted = redact(output, keep_references=False)
+    try:
+        canonical(redacted)
+    except Malformed as error:
+        return Unknown(f"the answer cannot be recorded: {error}")
+    return Answer(redacted)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import JsonValue
-from smartops.contracts.events import ToolCallRequested, UndoEntitlement
+from smartops.contracts.events import CallFacts, PolicyInForce, ToolCallRequested, UndoEntitlement
 from smartops.contracts.folds import CallStatus, CallView, GateView, RunView
 from smartops.contracts.ids import call_id
 from smartops.contracts.plan import Plan, Step
@@ -26,6 +26,7 @@ __all__ = [
     "check_read",
     "check_step",
     "check_undo",
+    "may_not_go_again",
 ]
 
 
@@ -39,6 +40,10 @@ class Denial:
     code: str
     rule: str
     message: str
+    further: tuple[tuple[str, str], ...] = ()
+    """Other rules of policy that said no as well, each with its message."""
+    policy: PolicyInForce | None = None
+    """Set when policy was asked, and said no."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +140,20 @@ def check_undo(
     if undone.target != request.target:
         return Denial("undo_mismatch", "gateway.undo", "another target than the call's")
     return Permit(done.undo.arguments, None, gate.grant.grant)
+
+
+def may_not_go_again(facts: CallFacts, gate: GateView, now: datetime) -> str | None:
+    """Why a call whose answer was lost may not be sent once more; None when it may.
+
+    The first send may never have arrived: then this one is the execution, and needs a grant that
+    still holds. Taking back does not, as the first time.
+    """
+    if gate.halted is not None:
+        return "halted"
+    grant = gate.grant
+    if facts.purpose is Purpose.DO and grant is not None and now >= grant.expires_at:
+        return f"the grant expired at {grant.expires_at.isoformat()}"
+    return None
 
 
 def _grant_holds(

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from smartops.contracts.canonical import canonical, digest
 from smartops.contracts.events import (
     CallFacts,
+    DenialReason,
     ToolCallCompleted,
     ToolCallDenied,
     ToolCallDispatched,
@@ -48,6 +49,9 @@ INLINE_BYTES = 16 * 1024
 MAX_SENDS = 4
 """Sends of one idempotent request before a person is asked."""
 
+MAX_REASONS = 100
+"""Rules told of a denied call."""
+
 _GRACE = timedelta(seconds=1)
 """Time past the deadline for the sender itself to say that it got no answer."""
 
@@ -75,8 +79,9 @@ def deny(
     requester: str,
     requester_stream: str,
     denial: Denial,
+    grant: int | None = None,
 ) -> Decision:
-    """Say that the call does not go out, and why."""
+    """Say that the call does not go out, and why; `grant` is what the task had, if anything."""
     if not call.new:
         return NOTHING
     denied = ToolCallDenied(
@@ -91,8 +96,12 @@ def deny(
         target=request.target,
         question=request.question,
         reason_code=denial.code,
-        rule=denial.rule,
-        message=denial.message[:4000],
+        reasons=tuple(
+            DenialReason(rule=rule, message=message[:4000])
+            for rule, message in ((denial.rule, denial.message), *denial.further)
+        )[:MAX_REASONS],
+        policy=denial.policy,
+        grant=grant,
     )
     return Decision([denied])
 

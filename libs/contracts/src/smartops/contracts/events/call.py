@@ -11,6 +11,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field, JsonValue
 from smartops.contracts.wire import (
+    LONGEST_TEXT,
     Digest,
     EventData,
     Idempotence,
@@ -26,8 +27,11 @@ from smartops.contracts.wire import (
 __all__ = [
     "CallFacts",
     "Decided",
+    "DenialReason",
+    "PolicyInForce",
     "ToolCallCompleted",
     "ToolCallDenied",
+    "ToolCallDeniedV1",
     "ToolCallDispatched",
     "ToolCallFailed",
     "ToolCallSettled",
@@ -86,7 +90,56 @@ class _OfCall(EventData):
     call: UUID
 
 
+class DenialReason(Wire):
+    """One rule that said no."""
+
+    rule: ShortText
+    message: LongText
+
+
+class PolicyInForce(Wire):
+    """What policy was asked by: the same bundle and engine decide the same again."""
+
+    bundle: Digest
+    engine: ShortText
+
+
 class ToolCallDenied(_OfCall):
+    """The call did not go out: every rule that said no, and the policy and grant it met."""
+
+    topic: ClassVar[str] = "tool.call.denied"
+    schema_version: ClassVar[int] = 2
+
+    task: UUID
+    run: UUID | None = None
+    requester: ShortText
+    requester_stream: ShortText
+    request: UUID
+    purpose: Purpose
+    tool: ToolName
+    target: TargetName
+    question: ShortText
+    reason_code: ShortText
+    reasons: Annotated[tuple[DenialReason, ...], Field(min_length=1, max_length=100)]
+    """The gateway's own rule, which is then the only one; or all rules of policy that deny."""
+    policy: PolicyInForce | None = None
+    """None: the gateway's own checks came before policy, or version 1, which did not say."""
+    grant: int | None = None
+    """The grant that the task had, if any."""
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The rules that said no."""
+        return tuple(reason.rule for reason in self.reasons)
+
+    @property
+    def message(self) -> str:
+        """All that was said, for people."""
+        return "; ".join(reason.message for reason in self.reasons)[:LONGEST_TEXT]
+
+
+# It told one rule of perhaps many, and not under which policy: read as what came after it.
+class ToolCallDeniedV1(_OfCall):
     """The call did not go out."""
 
     topic: ClassVar[str] = "tool.call.denied"

@@ -89,7 +89,8 @@ class Narrator:
                 text = f"{_call(data.facts)}: {said(data.message)} (not applied{again})"
                 yield Mark.WARN, "failed", text
             case e.ToolCallDenied() if self._speaks(data.purpose):
-                text = f"{data.tool} on {data.target}: {said(data.message)} ({one_line(data.rule)})"
+                rules = one_line(", ".join(data.rules))
+                text = f"{data.tool} on {data.target}: {said(data.message)} ({rules})"
                 yield Mark.BAD, "denied", text
             case e.ToolCallUncertain() if self._speaks(data.facts.purpose):
                 text = f"{_call(data.facts)}: {said(data.reason)}; {_SETTLES[data.next]}"

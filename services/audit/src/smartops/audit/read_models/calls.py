@@ -91,7 +91,9 @@ def denied(book: Book, event: ToolCallDenied, at: StoredRow) -> Changed:
         _row(book, event.call, event, at)._replace(
             status="denied",
             requester=event.requester,
-            rules=(event.rule,),
+            rules=event.rules,
+            bundle=None if event.policy is None else event.policy.bundle,
+            grant_number=event.grant,
             error_code=event.reason_code,
             message=event.message,
             ended_at=at.recorded_at,

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx2
 from pydantic import JsonValue
+from pydantic_core import from_json
 from smartops.contracts.wire import JsonObject
 from smartops.tool_gateway.ports import Answer, NotApplied, Outbound, Unknown
 
@@ -159,9 +160,11 @@ class FleetDriver:
                 "refused", f"{reply.status_code}: {reply.text[:300]}", retryable=False
             )
         try:
-            output: JsonValue = reply.json()
-        except ValueError:
-            return Unknown("the answer is no JSON")
+            # Not `reply.json()`: that reads NaN and Infinity, which no JSON has and no event may
+            # hold, and as strict as events are read an answer must be read too.
+            output: JsonValue = from_json(reply.content, allow_inf_nan=False)
+        except ValueError as error:
+            return Unknown(f"the answer is no JSON: {_plain(error)[:200]}")
         return Answer(output)
 
 

@@ -19,9 +19,13 @@ class Arguments(BaseModel):
 
 
 class Output(BaseModel):
-    """Base of tools' outputs: what is not declared is dropped, so nothing unforeseen is stored."""
+    """Base of tools' outputs: what is not declared is dropped, so nothing unforeseen is stored.
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    NaN and Infinity are no numbers here: they would be written down as null, which a health check
+    reads as "nobody answered".
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
