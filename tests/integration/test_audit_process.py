@@ -8,13 +8,16 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import nats
 import pytest
-from smartops.audit.anchors import read_anchors
+from smartops.audit.adapters.anchor_files import AnchorLog
+from smartops.audit.anchors import read_anchors, read_rewinds
+from smartops.audit.read_models.tenants import TenantRow
 from smartops.audit.service import PROJECTOR_LOCK
 from smartops.devstack.servers import NatsServer
 from support.audit import AuditDatabase
@@ -131,11 +134,46 @@ async def test_tampering_shows_in_readiness_and_in_the_exit_status(
         assert (await asyncio.to_thread(status_of, f"{url}/health"))[0] == 200
 
 
-async def test_read_models_are_not_replaced_under_a_running_service(
+async def test_read_models_are_replaced_under_a_running_service(
     told: AuditDatabase, environment: dict[str, str]
 ) -> None:
     async with told.audit() as conn:
         assert await conn.fetchval("select pg_try_advisory_lock($1)", PROJECTOR_LOCK)
         status, (answer,) = await command(environment, "rebuild")
-        assert (status, answer["ok"]) == (1, False)
-    assert await command(environment, "rebuild") == (0, [{"ok": True, "position": 46}])
+    assert (status, answer["ok"], answer["position"]) == (0, True, 46)
+    assert await command(environment, "rebuild", "--check") == (
+        0,
+        [{"ok": True, "position": 46, "different": []}],
+    )
+
+
+async def test_a_log_that_was_rewound_is_refused_until_somebody_says_so(
+    told: AuditDatabase, environment: dict[str, str], tmp_path: Path
+) -> None:
+    anchors = AnchorLog(tmp_path / "anchors")
+    anchors.open()
+    beyond = TenantRow("acme", datetime.now(UTC), 99, 900, b"\1" * 32)
+    anchors.append([beyond])
+    async with audit_process(environment):
+        await _says(tmp_path / "health", lambda _, text: "audit rewound" in text)
+    status, (answer,) = await command(environment, "rewound", "--by", "olga")
+    assert (status, answer["anchors_kept"], answer["anchors_void"]) == (0, 0, 1)
+    assert answer["rewind"]["rewound_to"] == 46
+    assert [rewind.by for rewind in read_rewinds(tmp_path / "anchors")] == ["olga"]
+    (tmp_path / "health").unlink()
+    async with audit_process(environment):
+        await _says(tmp_path / "health", lambda status, _: status == 200)
+    status, reports = await command(environment, "verify")
+    assert (status, [report["ok"] for report in reports]) == (0, [True, True])
+
+
+async def test_nothing_is_voided_if_what_is_left_is_not_what_was_anchored(
+    told: AuditDatabase, environment: dict[str, str], tmp_path: Path
+) -> None:
+    anchors = AnchorLog(tmp_path / "anchors")
+    anchors.open()
+    anchors.append([TenantRow("acme", datetime.now(UTC), 7, 7, b"\1" * 32)])
+    anchors.append([TenantRow("acme", datetime.now(UTC), 99, 900, b"\1" * 32)])
+    status, (answer,) = await command(environment, "rewound", "--by", "olga")
+    assert (status, answer["ok"]) == (1, False)
+    assert read_rewinds(tmp_path / "anchors") == []

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from smartops.audit import replay as replaying
+from smartops.audit.checking import check, rebuild_into_scratch
 from smartops.audit.checksum import checksum
 from smartops.audit.errors import LogTampered
-from smartops.audit.rebuild import check, rebuild_into_scratch, replace
+from smartops.audit.rebuild import replace
 from support.audit import AuditDatabase
 from support.audit_histories import many, ops_task
 
@@ -36,7 +37,7 @@ async def test_many_small_batches_make_the_rows_of_projecting(
         before = await checksum(conn)
         report = await check(conn)
         assert (report.ok, report.position) == (True, position)
-        assert await replace(conn) == position
+        assert await replace(audit_database.audit_dsn) == position
         assert await checksum(conn) == before
 
 
@@ -69,6 +70,6 @@ async def test_a_tampered_event_is_told_as_such_and_leaves_the_read_models_alone
                 f"update smartops_log.events set {column} = sha256('x') where position = 31"
             )
         with pytest.raises(LogTampered) as found:
-            await replace(conn)
+            await replace(told.audit_dsn)
         assert found.value.position == 31
         assert await checksum(conn) == before

@@ -12,8 +12,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 from smartops.audit.anchors import read_anchors
+from smartops.audit.checking import check
 from smartops.audit.options import AuditOptions
-from smartops.audit.rebuild import check
+from smartops.audit.read_models import PROJECTOR
 from smartops.audit.service import AuditService
 from smartops.audit.standing import Part
 from smartops.bus.relay import Outgoing
@@ -251,7 +252,7 @@ async def test_read_models_of_an_older_projector_are_rebuilt(
     async with told.audit() as conn:
         assert (await check(conn)).ok
         assert await conn.fetchval("select distinct status from smartops.tasks") == "completed"
-        assert await conn.fetchval("select projector from smartops.progress") == 1
+        assert await conn.fetchval("select projector from smartops.progress") == PROJECTOR
 
 
 async def test_read_models_of_a_newer_projector_are_left_alone(

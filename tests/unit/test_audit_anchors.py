@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 from smartops.audit.adapters.anchor_files import AnchorLog
-from smartops.audit.anchors import FIRST, files_of, read_anchors
+from smartops.audit.anchors import FIRST, files_of, read_anchors, read_rewinds
 from smartops.audit.errors import AnchorsDamaged
 from smartops.audit.read_models.tenants import TenantRow
+from smartops.sdk.anchors import read_anchors as heads_of
+from smartops.sdk.errors import Unverified
 
 _SEEN = datetime(2026, 8, 7, tzinfo=UTC)
 
@@ -110,3 +112,35 @@ def test_nobody_but_us_may_read_them(tmp_path: Path) -> None:
     (file,) = files_of(tmp_path / "anchors")
     assert file.stat().st_mode & 0o077 == 0
     assert file.parent.stat().st_mode & 0o077 == 0
+
+
+def test_a_rewind_voids_what_was_anchored_beyond_it_before_and_nothing_else(tmp_path: Path) -> None:
+    log = AnchorLog(tmp_path)
+    log.open()
+    for position in (10, 20, 30):
+        log.append([end("acme", position)])
+    log.rewind(20, 30, "olga")
+    log.append([end("acme", 25)])
+    log.append([end("acme", 40)])
+    assert [anchor.position for anchor in read_anchors(tmp_path)] == [10, 20, 25, 40]
+    assert [(one.rewound_to, one.anchored_to, one.by) for one in read_rewinds(tmp_path)] == [
+        (20, 30, "olga")
+    ]
+    assert sorted(heads_of(tmp_path, "acme")) == [10, 20, 25, 40]
+    again = AnchorLog(tmp_path)
+    again.open()
+    assert [anchor.position for anchor in again.latest] == [40]
+
+
+def test_a_rewind_that_was_changed_breaks_the_chain_of_lines(tmp_path: Path) -> None:
+    log = AnchorLog(tmp_path)
+    log.open()
+    log.append([end("acme", 10)])
+    log.rewind(5, 10, "olga")
+    log.append([end("acme", 7)])
+    [file] = files_of(tmp_path)
+    file.write_bytes(file.read_bytes().replace(b'"rewound_to":5', b'"rewound_to":9'))
+    with pytest.raises(AnchorsDamaged, match="does not link"):
+        list(read_anchors(tmp_path))
+    with pytest.raises(Unverified, match="does not link"):
+        heads_of(tmp_path, "acme")

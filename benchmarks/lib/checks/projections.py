@@ -7,8 +7,8 @@ import time
 
 from smartops.audit.adapters.connecting import connect
 from smartops.audit.adapters.tables import Tables
+from smartops.audit.checking import check
 from smartops.audit.errors import LogTampered
-from smartops.audit.rebuild import check
 from smartops.audit.verify import verify_all
 from smartops.devstack.stack import Stack
 

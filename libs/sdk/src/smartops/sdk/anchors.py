@@ -1,7 +1,9 @@
 """Anchored heads: what the chain hashed to at some time, noted outside the database.
 
 Files `anchors-<date>.jsonl`, one JSON object per line with `tenant`, `position`, `head` (hex) and
-`previous`, the SHA-256 of the line before. The oldest files may have been archived elsewhere.
+`previous`, the SHA-256 of the line before. The oldest files may have been archived elsewhere. A
+line with `rewound_to` says that the log was restored to that position: heads beyond it, noted
+before, are void.
 """
 
 from __future__ import annotations
@@ -36,13 +38,17 @@ def read_anchors(directory: Path, tenant: str) -> dict[int, bytes]:
             place = f"{path}, line {number}"
             try:
                 anchor = json.loads(line)
-                whose, position = anchor["tenant"], int(anchor["position"])
-                head, link = bytes.fromhex(anchor["head"]), anchor["previous"]
+                link, rewound = anchor["previous"], "rewound_to" in anchor
+                position = int(anchor["rewound_to" if rewound else "position"])
+                whose = None if rewound else anchor["tenant"]
+                head = b"" if rewound else bytes.fromhex(anchor["head"])
             except (ValueError, KeyError, TypeError) as error:
                 raise Unverified(f"{place} is no anchor ({error!r}).") from error
             if previous is not None and link != previous:
                 raise Unverified(f"{place} does not link to the line before it.")
             previous = hashlib.sha256(line).hexdigest()
-            if whose == tenant and heads.setdefault(position, head) != head:
+            if rewound:
+                heads = {at: noted for at, noted in heads.items() if at <= position}
+            elif whose == tenant and heads.setdefault(position, head) != head:
                 raise Unverified(f"{place} contradicts another anchor of position {position}.")
     return heads

@@ -1,4 +1,4 @@
-"""`python -m smartops.audit [verify | rebuild]`: settings, telemetry, app, run."""
+"""`python -m smartops.audit [verify | rebuild | rewound]`: settings, telemetry, app, run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 import uvloop
 from smartops.audit.app import run
 from smartops.audit.commands import check_read_models, rebuild_read_models, verify_log
+from smartops.audit.rewinding import note_rewind
 from smartops.audit.settings import AuditSettings
 
 
@@ -20,6 +21,11 @@ def main() -> int:
     verify.add_argument("--tenant", help="only this one")
     rebuild = commands.add_parser("rebuild", help="make the read models anew from the log")
     rebuild.add_argument("--check", action="store_true", help="only compare; changes nothing")
+    rewound = commands.add_parser(
+        "rewound", help="say that the log was restored to an earlier point on purpose"
+    )
+    rewound.add_argument("--to", type=int, metavar="POSITION", help="default: where it ends now")
+    rewound.add_argument("--by", required=True, metavar="NAME", help="who says so; goes on record")
     arguments = parser.parse_args()
     settings = AuditSettings()
     match arguments.command:
@@ -29,6 +35,8 @@ def main() -> int:
             return uvloop.run(check_read_models(settings))
         case "rebuild":
             return uvloop.run(rebuild_read_models(settings))
+        case "rewound":
+            return uvloop.run(note_rewind(settings, arguments.to, arguments.by))
         case _:
             with contextlib.suppress(KeyboardInterrupt):
                 uvloop.run(run(settings))

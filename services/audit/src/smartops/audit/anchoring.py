@@ -57,7 +57,9 @@ class Anchoring:
                 raise LogTampered(
                     anchor.position,
                     anchor.tenant,
-                    f"the head that was anchored here at {anchor.at} is not in the log",
+                    f"the head that was anchored here at {anchor.at} is not in the log (if it was "
+                    "restored to an earlier point on purpose: empty the bus, then say so by "
+                    "`python -m smartops.audit rewound`)",
                 )
         self._is_open = True
         self.trouble = None

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 
 from smartops.audit.adapters.bus import Bus
+from smartops.audit.adapters.connecting import connect
 from smartops.audit.durations import Durations
 from smartops.audit.service import AuditService
 from smartops.audit.settings import AuditSettings
 from smartops.audit.standing import Part
 from smartops.contracts.catalogue import AUDIT
 from smartops.contracts.subjects import Subjects
+from smartops.eventstore.link import Link
+from smartops.eventstore.pulse import Pulse
 from smartops.runtime.process import settle_memory, start_telemetry, stop_on_signals, tell_ready
 from smartops.telemetry.probes import Probe
 
@@ -39,8 +42,10 @@ async def run(settings: AuditSettings) -> None:
     telemetry.metrics.read_counter(
         "projected_events", "Events verified and projected.", lambda: service.counters.events
     )
-    pages = await telemetry.serve_health(_probes(service, bus))
+    pulse = Pulse(Link("pulse", lambda: connect(settings.database_url.get_secret_value())))
+    pages = await telemetry.serve_health(_probes(service, bus, pulse))
     await bus.start()
+    pulse.start()
     await service.start()
     settle_memory()
     tell_ready(settings, pages.url)
@@ -49,17 +54,19 @@ async def run(settings: AuditSettings) -> None:
     finally:
         await service.stop(settings.shutdown_grace)
         await bus.stop()
+        await pulse.close()
         await telemetry.stop()
 
 
-def _probes(service: AuditService, bus: Bus) -> list[Probe]:
+def _probes(service: AuditService, bus: Bus, pulse: Pulse) -> list[Probe]:
     def log() -> str | None:
         found = dict(service.trouble)
         found.pop("anchors", None)
         if found:
             return "; ".join(f"{part}: {text}" for part, text in found.items())
         if service.part in (Part.PROJECTING, Part.STANDBY):
-            return None
+            # A server that stands still answers nothing, the tail's last question included.
+            return pulse.trouble
         return f"{service.part}: not projecting"
 
     return [

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+import time
 
 from smartops.audit.adapters.connecting import connect
-from smartops.audit.rebuild import check, replace
-from smartops.audit.service import PROJECTOR_LOCK
+from smartops.audit.checking import check
+from smartops.audit.errors import AuditError
+from smartops.audit.rebuild import Progress, replace
 from smartops.audit.settings import AuditSettings
 from smartops.audit.verify import verify_all
 from smartops.runtime.process import settle_memory
@@ -42,18 +44,32 @@ async def check_read_models(settings: AuditSettings) -> int:
 
 
 async def rebuild_read_models(settings: AuditSettings) -> int:
-    """Replay the log and put the result in the place of the read models."""
+    """Build the read models anew beside the old ones, then switch; the service may go on."""
     settle_memory()
-    conn = await connect(settings.database_url.get_secret_value())
+    began = time.monotonic()
     try:
-        if not await conn.fetchval("select pg_try_advisory_lock($1)", PROJECTOR_LOCK):
-            _print({"ok": False, "problem": "the audit service is projecting: stop it first"})
-            return 1
-        position = await replace(conn)
-    finally:
-        await conn.close()
-    _print({"ok": True, "position": position})
+        position = await replace(settings.database_url.get_secret_value(), _progress())
+    except AuditError as error:
+        _print({"ok": False, "code": error.code, "problem": str(error)})
+        return 1
+    _print({"ok": True, "position": position, "seconds": round(time.monotonic() - began, 1)})
     return 0
+
+
+def _progress() -> Progress:
+    """A line on standard error each second."""
+    began = told = time.monotonic()
+
+    def tell(position: int, end: int) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told < 1 and position < end:
+            return
+        told, speed = now, position / max(now - began, 1e-3)
+        left = (end - position) / speed
+        sys.stderr.write(f"{position:,} of {end:,} events, {speed:,.0f}/s, {left:.0f} s left\n")
+
+    return tell
 
 
 def _print(content: dict[str, object]) -> None:

@@ -4,7 +4,9 @@ AuditError
 ├── LogTampered        the log is not what was verified before, or its bytes and hashes disagree
 ├── NewerEvent         an event in a version that a newer audit knows: never skipped
 ├── UnreadableEvent    a known event whose bytes do not fit its contract: never skipped
-├── PlaceLost          another process has projected meanwhile: begin again from its place
+├── PlaceLost          others have projected, or rebuilt, meanwhile: begin again from their place
+├── RebuildUnderWay    another process rebuilds the read models
+├── ReadersInTheWay    a rebuild is complete, and somebody does not let go of the old rows
 ├── NewerReadModels    a newer release has rebuilt the read models
 └── AnchorsDamaged     the anchor files are not what was written
 """
@@ -20,6 +22,8 @@ __all__ = [
     "NewerEvent",
     "NewerReadModels",
     "PlaceLost",
+    "ReadersInTheWay",
+    "RebuildUnderWay",
     "UnreadableEvent",
 ]
 
@@ -85,8 +89,35 @@ class PlaceLost(AuditError):
 
     def __init__(self, expected: int) -> None:
         super().__init__(
-            f"the read models are no longer at position {expected}: another process projects; "
-            "beginning again from its place"
+            f"the read models are no longer at position {expected}, or were rebuilt: beginning "
+            "again from where they stand"
+        )
+
+
+class RebuildUnderWay(AuditError):
+    """One rebuild at a time: there is one place beside the read models."""
+
+    code = "rebuild_under_way"
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__(
+            "another process is rebuilding the read models: wait for its end, then look whether "
+            "another rebuild is still needed"
+        )
+
+
+class ReadersInTheWay(AuditError):
+    """The new read models cannot take their place while old snapshots are in use."""
+
+    code = "readers_in_the_way"
+    retryable = True
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"for {seconds:.0f} s there was always a transaction that looks at the old read models "
+            "or is older than the new ones (a dump, a report, a forgotten session: see "
+            "pg_stat_activity.backend_xmin); nothing was changed: end it, then rebuild again"
         )
 
 

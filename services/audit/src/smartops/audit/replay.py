@@ -1,4 +1,4 @@
-"""The log folded from its first event into empty tables, as fast as one process can.
+"""The log folded into tables that nobody looks at yet, as fast as one process can.
 
 Python and the database work side by side: while one batch is being stored, the one after it is
 verified and understood, and the next is fetched behind the store, on the same connection.
@@ -7,7 +7,7 @@ verified and understood, and the next is fetched behind the store, on the same c
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from smartops.audit.adapters.log import read_after
@@ -20,7 +20,10 @@ from smartops.audit.read_models.tenants import TenantRow
 from smartops.audit.reading import Reading, read
 from smartops.eventstore.rows import StoredRow
 
-__all__ = ["replay"]
+__all__ = ["Tell", "replay"]
+
+Tell = Callable[[int], None]
+"""Told the position up to which all is stored, once per batch."""
 
 BATCH = 2_000
 """Events stored in one transaction."""
@@ -36,13 +39,17 @@ class _Batch(NamedTuple):
     moved: Mapping[str, TenantRow]
 
 
-async def replay(conn: Connection, tables: Tables, upto: int | None = None) -> Place:
-    """Fold the whole log, chain verified, until nothing more comes; returns how far that was.
+async def replay(
+    conn: Connection, tables: Tables, upto: int | None = None, tell: Tell | None = None
+) -> Place:
+    """Fold the log from where the tables stand, chain verified; returns how far that was.
 
     Args:
         conn: the connection of the tables.
-        tables: empty. Of no use if this fails: they then end somewhere before the trouble.
-        upto: the last position to fold; None: all there is.
+        tables: empty, or what an earlier call has made of them. Of no use if this fails: they then
+            end somewhere before the trouble.
+        upto: the last position to fold; None: until nothing more comes.
+        tell: see `Tell`.
 
     Raises:
         LogTampered: the log is not what was appended.
@@ -51,7 +58,7 @@ async def replay(conn: Connection, tables: Tables, upto: int | None = None) -> P
     """
     projector = await Projector.open(tables)
     # Runs ahead of the projector's own, which are the ends of what is stored.
-    heads = Heads()
+    heads = Heads(projector.heads.ends)
     batch: _Batch | None = None
     position = projector.place.position
     rows = await _fetch(conn, projector.place, upto)
@@ -64,8 +71,12 @@ async def replay(conn: Connection, tables: Tables, upto: int | None = None) -> P
             # Waited for, not cancelled: whoever gives up between a transaction's begin and the
             # answer to it leaves the connection inside that transaction.
             rows, position = await behind, end.position
+        if tell is not None:
+            tell(projector.place.position)
     if batch is not None:
         await projector.store(*batch)
+        if tell is not None:
+            tell(projector.place.position)
     return projector.place
 
 
@@ -92,5 +103,7 @@ async def _store_and_fetch(
 
 
 async def _fetch(conn: Connection, after: Place, upto: int | None) -> list[StoredRow]:
+    if upto is not None and after.position >= upto:
+        return []
     rows = await read_after(conn, after, BATCH)
     return rows if upto is None else [row for row in rows if row.position <= upto]

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Self
 
 from smartops.audit.adapters.announcing import Announcer, Publish
-from smartops.audit.adapters.connecting import connect
+from smartops.audit.adapters.connecting import close, connect
 from smartops.audit.adapters.log import last_position, read_after
 from smartops.audit.adapters.tables import Connection, Tables
 from smartops.audit.anchoring import Anchoring
 from smartops.audit.durations import Durations
-from smartops.audit.errors import AuditError, NewerReadModels
+from smartops.audit.errors import AuditError, NewerReadModels, PlaceLost
 from smartops.audit.options import AuditOptions
 from smartops.audit.projector import Projector
 from smartops.audit.read_models import PROJECTOR
@@ -125,14 +125,19 @@ class AuditService:
 
     async def _run(self) -> None:
         while not self._stopping.is_set():
+            pause = self.options.retry_pause
             try:
                 await self._session()
+            except PlaceLost as error:
+                # No trouble: a rebuild has put further rows in the place of those we had in hand.
+                _log.info("%s", error, extra={"code": error.code})
+                pause = self.options.busy_pause
             except AuditError as error:
                 await self._note(error.code, str(error), error)
             except AWAY as error:
                 await self._note("database", f"{type(error).__name__}: {error}", error)
             if not self._stopping.is_set():
-                await self._pause(self.options.retry_pause)
+                await self._pause(pause)
 
     async def _session(self) -> None:
         """From connecting to the first trouble. All that is in memory is made anew each time."""
@@ -152,7 +157,7 @@ class AuditService:
                 # What was stored was verified, whatever came after it.
                 await self._anchoring.append(projector.heads.ends)
         finally:
-            await _close(conn)
+            await close(conn)
 
     async def _hold_lock(self, conn: Connection) -> bool:
         """Become the one projector; false when told to stop while waiting."""
@@ -175,7 +180,7 @@ class AuditService:
         await self._anchoring.open(conn)
         if theirs < PROJECTOR:
             _log.info("rebuilding the read models", extra={"made_by": theirs, "now": PROJECTOR})
-            await replace(conn)
+            await replace(self._dsn)
             projector = await Projector.open(Tables(conn), measure=measure)
         return projector
 
@@ -228,10 +233,3 @@ class AuditService:
             _log.log(level, "%s", text, extra={"code": part}, exc_info=error)
         self._trouble = (part, text)
         await self._tell_change()
-
-
-async def _close(conn: Connection) -> None:
-    try:
-        await conn.close(timeout=2)
-    except AWAY:
-        conn.terminate()

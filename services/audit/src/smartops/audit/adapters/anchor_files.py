@@ -10,10 +10,12 @@ from pathlib import Path
 from smartops.audit.anchors import (
     FIRST,
     Anchor,
+    Rewind,
     digest_of_line,
     files_of,
     line_of,
     read_file,
+    standing,
 )
 from smartops.audit.read_models.tenants import TenantRow
 
@@ -47,13 +49,15 @@ class AnchorLog:
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._previous, self._newest, self._latest = FIRST, "", {}
         files = files_of(self._directory)
+        said: list[Anchor | Rewind] = []
         # The day's first line links to the last line of the file before: two files tell the end.
         for file in files[-2:]:
             previous = self._previous if self._newest else None
-            for anchor, line in read_file(file, previous):
+            for read, line in read_file(file, previous):
                 self._previous = digest_of_line(line)
-                self._latest[anchor.tenant] = anchor
+                said.append(read)
             self._newest = file.name
+        self._latest = {anchor.tenant: anchor for anchor in standing(said)}
         if files:
             _cut_off_torn_line(files[-1])
 
@@ -64,7 +68,7 @@ class AnchorLog:
             OSError: the disk refuses. Nothing is anchored then; call again later.
         """
         now = datetime.now(UTC)
-        at = now.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+        at = _text(now)
         anchors: list[Anchor] = []
         lines: list[bytes] = []
         previous = self._previous
@@ -86,13 +90,34 @@ class AnchorLog:
             lines.append(line + b"\n")
         if not anchors:
             return ()
-        # Never an older name than the newest: a clock set back must not reorder the lines.
-        name = max(self._newest, f"anchors-{now:%Y-%m-%d}.jsonl")
-        _append(self._directory / name, b"".join(lines))
-        self._newest = name
+        self._write(now, b"".join(lines))
         self._previous = previous
         self._latest.update({anchor.tenant: anchor for anchor in anchors})
         return anchors
+
+    def rewind(self, position: int, anchored: int, by: str) -> Rewind:
+        """Write down that the log was restored to this position; on disk when this returns.
+
+        Raises:
+            OSError: as `append`.
+        """
+        now = datetime.now(UTC)
+        rewind = Rewind(position, anchored, by, _text(now), self._previous)
+        line = line_of(rewind)
+        self._write(now, line + b"\n")
+        self._previous = digest_of_line(line)
+        self._latest = {t: a for t, a in self._latest.items() if a.position <= position}
+        return rewind
+
+    def _write(self, now: datetime, lines: bytes) -> None:
+        # Never an older name than the newest: a clock set back must not reorder the lines.
+        name = max(self._newest, f"anchors-{now:%Y-%m-%d}.jsonl")
+        _append(self._directory / name, lines)
+        self._newest = name
+
+
+def _text(now: datetime) -> str:
+    return now.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def _append(file: Path, content: bytes) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncpg
 from smartops.audit.adapters.tables import Connection
+from smartops.eventstore.faults import AWAY
 
-__all__ = ["connect"]
+__all__ = ["close", "connect"]
 
 _CONNECT_TIMEOUT = 10.0
 _COMMAND_TIMEOUT = 60.0
@@ -39,3 +40,11 @@ async def connect(dsn: str) -> Connection:
     return await asyncpg.connect(
         dsn, timeout=_CONNECT_TIMEOUT, command_timeout=_COMMAND_TIMEOUT, server_settings=_SETTINGS
     )
+
+
+async def close(conn: Connection) -> None:
+    """End a session, whatever state it is in."""
+    try:
+        await conn.close(timeout=2)
+    except AWAY:
+        conn.terminate()

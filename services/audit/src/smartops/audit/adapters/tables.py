@@ -69,14 +69,18 @@ class Tables:
     def __init__(self, conn: Connection, schema: str = SCHEMA) -> None:
         self._conn = conn
         self._schema = schema
+        self._generation = 1
         self._upserts = {model: _upsert(model, schema) for model in ALL}
 
     async def place(self) -> Place | None:
         """How far these tables have come; None when nothing was ever stored."""
         row = await self._conn.fetchrow(
-            f"select position, hash, projector from {self._schema}.progress"  # noqa: S608 - constant
+            f"select generation, position, hash, projector from {self._schema}.progress"  # noqa: S608 - constant
         )
-        return None if row is None else Place(*row)
+        if row is None:
+            return None
+        self._generation = row[0]
+        return Place(*row[1:])
 
     async def begin(self, place: Place) -> None:
         """Note the first place, once."""
@@ -137,7 +141,7 @@ class Tables:
         """Store rows and place together, or nothing.
 
         Raises:
-            PlaceLost: the tables no longer stand at `expected`.
+            PlaceLost: the tables no longer stand at `expected`, or are others by now.
         """
         # One row per key: a service that says another task than the one it speaks of puts a call
         # or run into two books, and the upsert would refuse both, for ever.
@@ -158,9 +162,10 @@ class Tables:
         async with self._conn.transaction():
             moved = await self._conn.fetchval(
                 f"update {self._schema}.progress set position = $2, hash = $3, projector = $4 "  # noqa: S608 - constant
-                "where position = $1 returning true",
+                "where position = $1 and generation = $5 returning true",
                 expected.position,
                 *place,
+                self._generation,
             )
             if not moved:
                 raise PlaceLost(expected.position)
