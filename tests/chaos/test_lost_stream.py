@@ -5,17 +5,10 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
-from nats.aio.client import Client as Nats
-from pydantic_core import from_json
-from smartops.bus.api import API, api_request
-from smartops.bus.connection import close, connect
-from smartops.bus.topology import EVENTS_STREAM
-from smartops.bus.users import MONITOR, inbox_prefix
-from smartops.contracts.catalogue import EVENTS, RUNNER
+from smartops.contracts.catalogue import RUNNER
 from smartops.contracts.events import TaskApprovalRequired
-from smartops.eventstore.rows import StoredRow
+from support.event_stream import held_subjects, subject_of
 from support.stacks import House, comes_true, house_at, store_of
 
 
@@ -83,33 +76,3 @@ async def holds_all(house: House) -> bool:
     held = await held_subjects(house)
     assert not held - expected, f"more than the log says: {held - expected}"
     return held == expected
-
-
-def subject_of(house: House, row: StoredRow) -> str | None:
-    spec = EVENTS[row.topic]
-    if not spec.published:
-        return None
-    data = spec.data
-    entity = from_json(row.state)["subject"]
-    return house.stack.subjects.event(
-        row.tenant, data.topic, data.schema_version, row.party, entity
-    )
-
-
-async def held_subjects(house: House) -> Counter[str]:
-    """Messages of the event stream by subject, but for those that are no events of the log."""
-    monitor: Nats = await connect(
-        house.stack.nats.url,
-        name=MONITOR,
-        inbox_prefix=inbox_prefix(MONITOR),
-        seed_path=house.stack.credentials.directory / f"{MONITOR}.nk",
-        api=API,
-    )
-    try:
-        answer: dict[str, Any] = await api_request(
-            monitor, f"{API}.STREAM.INFO.{EVENTS_STREAM}", {"subjects_filter": ">"}
-        )
-    finally:
-        await close(monitor)
-    held = answer["state"].get("subjects") or {}
-    return Counter({name: count for name, count in held.items() if ".audit." not in name})

@@ -3,14 +3,21 @@
 DevstackError
 ├── ServerStartError      a server did not come up, or a name it needs is taken
 ├── ServerReloadError     a running server refused its new configuration
-└── CredentialError       a credential file is not what it must be
+├── CredentialError       a credential file is not what it must be
+└── BackupError           a backup or a restore did not come about; nothing was changed
 """
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-__all__ = ["CredentialError", "DevstackError", "ServerReloadError", "ServerStartError"]
+__all__ = [
+    "BackupError",
+    "CredentialError",
+    "DevstackError",
+    "ServerReloadError",
+    "ServerStartError",
+]
 
 
 class DevstackError(Exception):
@@ -55,3 +62,13 @@ class CredentialError(DevstackError):
     """A credential file cannot be read. It is never replaced silently: others hold its twin."""
 
     code = "credential_unreadable"
+
+
+class BackupError(DevstackError):
+    """A backup or a restore did not come about. The message says what to do."""
+
+    code = "backup_failed"
+    retryable = True
+
+    def __init__(self, reason: str, advice: str) -> None:
+        super().__init__(f"{reason}. {advice}")

@@ -27,8 +27,9 @@ def doctor(context: typer.Context) -> None:
 
     Looks at the home directory and its credentials; at the bus, its streams, and whether
     somebody pulls each consumer; at the database as the reader: how far the views are behind,
-    what lies parked, whether the clocks agree; and at the /ready page of every service that
-    was started from this home. It changes nothing, and needs no service to be up.
+    what lies parked, whether the clocks agree; at the /ready page of every service that was
+    started from this home; and at what a restore has given up. It changes nothing, and needs
+    no service to be up.
 
     Exits with 0 if all works (there may be warnings), 1 if something does not, and 7 if the
     installation, the bus or the database cannot be reached at all.
@@ -61,6 +62,7 @@ async def _look(session: Session) -> list[Finding]:
     from smartops.sdk.cli.doctor_bus import look_at_bus  # noqa: PLC0415 - the same
     from smartops.sdk.cli.doctor_database import look_at_database  # noqa: PLC0415 - the same
     from smartops.sdk.cli.doctor_home import look_at_home  # noqa: PLC0415 - the same
+    from smartops.sdk.cli.doctor_restored import look_at_restores  # noqa: PLC0415 - the same
     from smartops.sdk.cli.doctor_services import look_at_services  # noqa: PLC0415 - the same
 
     options = session.options
@@ -72,7 +74,7 @@ async def _look(session: Session) -> list[Finding]:
         look_at_database(profile),
         look_at_services(options.home),
     )
-    return [*found, *bus, *database, *services]
+    return [*found, *bus, *database, *services, *look_at_restores(options.home)]
 
 
 def _drawn(findings: Sequence[Finding], *, plain: bool = False) -> Table:

@@ -33,7 +33,7 @@ class Finding:
     """One thing that was looked at."""
 
     part: str
-    """home, bus, database, or services."""
+    """home, bus, database, services, or history."""
     code: str
     """Stable, for programs: `bus.nobody_pulls`."""
     level: Level

@@ -1,4 +1,4 @@
-"""`up` and `demo`: everything on this machine, by the development stack."""
+"""`up`, `demo`, `backup`, `restore`: everything on this machine, by the development stack."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(cls=HelpfulCommand, rich_help_panel="Start")(up)
     app.command(cls=HelpfulCommand, rich_help_panel="Start")(demo)
+    app.command(cls=HelpfulCommand, rich_help_panel="Keep")(backup)
+    app.command(cls=HelpfulCommand, rich_help_panel="Keep")(restore)
 
 
 def up(context: typer.Context) -> None:
@@ -64,9 +66,61 @@ def demo(
     )
 
 
-def _end(context: typer.Context, action: Any) -> None:
+def backup(
+    context: typer.Context,
+    *,
+    point: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Copy nothing; name this moment, to come back to it."),
+    ] = None,
+) -> None:
+    """Copy the running installation's database, and archive its log from then on.
+
+    With the copy and the archive, any later moment can be restored. Both lie in `backups` in the
+    installation's directory: make that a link to another disk before the first backup.
+
+    Examples:
+      smartops backup
+      smartops backup --point before-the-migration
+    """
+    options = context.obj
+    _end(
+        context,
+        lambda stack: stack.backup(options.home, point=point, as_json=options.json),
+        "smartops.devstack.backup_cli",
+    )
+
+
+def restore(
+    context: typer.Context,
+    *,
+    to: Annotated[
+        str,
+        typer.Option(
+            metavar="POINT", help="A point's name, a position of the log, an ISO time, or latest."
+        ),
+    ],
+) -> None:
+    """Bring the stopped installation back to a point, with an empty bus.
+
+    Nothing is deleted: the database and the bus as they were are moved aside. What the log held
+    beyond the point is told, with the writes that had gone out: the outside may be ahead.
+
+    Examples:
+      smartops restore --to before-the-migration
+      smartops restore --to 2026-03-01T12:00:00+00:00
+    """
+    options = context.obj
+    _end(
+        context,
+        lambda stack: stack.restore(options.home, to=to, by=options.identity, as_json=options.json),
+        "smartops.devstack.backup_cli",
+    )
+
+
+def _end(context: typer.Context, action: Any, module: str = "smartops.devstack.cli") -> None:
     try:
-        stack = import_module("smartops.devstack.cli")
+        stack = import_module(module)
     except ModuleNotFoundError as error:
         missing = Usage(
             f"this command needs {error.name!r}, which is not installed: install the package "
