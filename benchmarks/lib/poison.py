@@ -7,28 +7,29 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
-from uuid import UUID
 
 from smartops.bus.topology import COMMANDS_STREAM, EVENTS_STREAM
 from smartops.contracts.catalogue import EVENTS, HANDLERS, HandlerSpec
 from smartops.contracts.ids import principal
 from smartops.contracts.subjects import NO_PARTY, Subjects
 
-__all__ = ["STRANGER", "STRANGERS_TENANT", "TENANT", "End", "Poison", "Poisoner"]
+from benchmarks.lib.poison_kinds import (
+    BYTES,
+    CHANGES,
+    ORDERS,
+    STRANGERS_TENANT,
+    TENANT,
+    Event,
+    alter,
+    fresh_id,
+)
 
-TENANT = "acme"
+__all__ = ["STRANGER", "End", "Poison", "Poisoner"]
+
 STRANGER = "stranger"
-STRANGERS_TENANT = "umbra"
-"""Of malformed commands: refusals that `acme`'s people would hear end their tasks' watch."""
-
-_DEPTH = 10_000
-_ABSURD = (2**31, 2**63 - 1, 2**63, 10**30)
-_BIG = "x" * 200_000
-"""Near the largest message that the server takes."""
 
 
 class End(StrEnum):
@@ -56,101 +57,6 @@ class Poison:
     subject: str
     payload: bytes
     end: End
-
-
-_Event = dict[str, Any]
-_Change = Callable[[_Event, random.Random], None]
-
-
-def _uuid(chance: random.Random) -> str:
-    return str(UUID(int=chance.getrandbits(128), version=4))
-
-
-def _foreign_id(event: _Event, chance: random.Random) -> None:
-    event["id"] = _uuid(chance)
-
-
-def _other_stream(event: _Event, chance: random.Random) -> None:
-    event["source"] = f"{event['source'].rpartition('/')[0]}/{_category(event)}-{_uuid(chance)}"
-
-
-def _wrong_category(event: _Event, chance: random.Random) -> None:
-    event["source"] = f"/{TENANT}/cmd-{_uuid(chance)}"
-
-
-def _wrong_tenant(event: _Event, _chance: random.Random) -> None:
-    event["source"] = f"/{STRANGERS_TENANT}/{event['source'].rpartition('/')[2]}"
-
-
-def _absurd_sequence(event: _Event, chance: random.Random) -> None:
-    event["sequence"] = str(chance.choice(_ABSURD))
-
-
-def _no_sequence(event: _Event, chance: random.Random) -> None:
-    event["sequence"] = chance.choice(("0", "-1", "1.5", "many", None))
-
-
-def _nul_in_stream(event: _Event, _chance: random.Random) -> None:
-    event["source"] += "\x00"
-
-
-def _quoted_stream(event: _Event, _chance: random.Random) -> None:
-    event["source"] += "'; drop table smartops_log.events; --"
-
-
-def _wrong_type(event: _Event, chance: random.Random) -> None:
-    others = sorted(set(EVENTS) - {event["type"].removeprefix("smartops.")})
-    event["type"] = f"smartops.{chance.choice(others)}"
-
-
-def _no_such_type(event: _Event, _chance: random.Random) -> None:
-    event["type"] = "smartops.task.enchanted.v1"
-
-
-def _huge(event: _Event, chance: random.Random) -> None:
-    event["id"], event["data"] = _uuid(chance), {"note": _BIG}
-
-
-def _altered(event: _Event, _chance: random.Random) -> None:
-    """Genuine but for what it says: only the log may be believed."""
-    event["data"] = {**event["data"], "reason": "because I say so", "tool": "restart_server"}
-
-
-_CHANGES: Mapping[str, _Change] = {
-    "foreign id": _foreign_id,
-    "other stream": _other_stream,
-    "wrong category": _wrong_category,
-    "wrong tenant": _wrong_tenant,
-    "absurd sequence": _absurd_sequence,
-    "no sequence": _no_sequence,
-    "NUL in stream": _nul_in_stream,
-    "quoted stream": _quoted_stream,
-    "wrong type": _wrong_type,
-    "no such type": _no_such_type,
-    "huge": _huge,
-}
-"""To an event, each making it one that the log does not hold."""
-
-_BYTES: Mapping[str, bytes] = {
-    "empty": b"",
-    "not UTF-8": b'{"id":"\xff\xfe\x00"}',
-    "truncated": b'{"specversion":"1.0","id":"',
-    "not an object": b"[1,2,3]",
-    "null": b"null",
-    "deep": b'{"a":' * _DEPTH + b"1" + b"}" * _DEPTH,
-    "long number": b'{"id":' + b"9" * 4301 + b"}",
-    "not a number": b'{"id":NaN,"sequence":1e999}',
-    "lone surrogate": b'{"source":"/acme/task-\\ud800"}',
-    "binary": bytes(range(256)) * 16,
-}
-"""Nobody can read these as anything."""
-
-_ORDERS: Mapping[str, _Event] = {
-    "no fields": {},
-    "extra fields": {"approved": True, "decidedBy": "root"},
-    "huge": {"intent": _BIG},
-}
-"""Objects that are no command."""
 
 
 class Poisoner:
@@ -200,38 +106,38 @@ class Poisoner:
     # ---- events ----------------------------------------------------------------------------
 
     def _event(self, spec: HandlerSpec) -> Poison:
-        kind = self._kind(*_CHANGES, *_BYTES, "broken subject", "duplicate keys", "altered")
+        kind = self._kind(*CHANGES, *BYTES, "broken subject", "duplicate keys", "altered")
         event = self._base(spec)
         subject = self._event_subject(spec, event)
-        if kind in _BYTES:
-            return self._poison(spec, kind, subject, _BYTES[kind], End.DEAD)
+        if kind in BYTES:
+            return self._poison(spec, kind, subject, BYTES[kind], End.DEAD)
         if kind == "broken subject":
             subject = self._event_subject(spec, event, version="vx")
             return self._poison(spec, kind, subject, event, End.DEAD)
         if kind == "duplicate keys":
-            payload = json.dumps({**event, "id": _uuid(self._random)}).encode()
+            payload = json.dumps({**event, "id": fresh_id(self._random)}).encode()
             payload = b'{"id":"first",' + payload[1:]
             return self._poison(spec, kind, subject, payload, End.DEAD)
         if kind == "altered" and self._genuine(event):
-            _altered(event, self._random)
+            alter(event, self._random)
             return self._poison(spec, kind, subject, event, End.SETTLED)
         if kind == "altered":
             kind = "foreign id"
-        _CHANGES[kind](event, self._random)
+        CHANGES[kind](event, self._random)
         return self._poison(spec, kind, subject, event, End.DEAD)
 
-    def _base(self, spec: HandlerSpec) -> _Event:
+    def _base(self, spec: HandlerSpec) -> Event:
         """A genuine event for a durable, or what one would look like."""
         heard = [raw for topic in spec.topics for raw in self.samples.get(_key(topic, spec), ())]
         if heard:
-            event: _Event = json.loads(self._random.choice(heard))
+            event: Event = json.loads(self._random.choice(heard))
             return event
         topic = self._random.choice(spec.topics)
         category = min(EVENTS[topic].decided_by.values())
-        entity = _uuid(self._random)
+        entity = fresh_id(self._random)
         return {
             "specversion": "1.0",
-            "id": _uuid(self._random),
+            "id": fresh_id(self._random),
             "source": f"/{TENANT}/{category}-{entity}",
             "type": f"smartops.{topic}",
             "subject": entity,
@@ -242,10 +148,10 @@ class Poisoner:
             "data": {},
         }
 
-    def _genuine(self, event: _Event) -> bool:
+    def _genuine(self, event: Event) -> bool:
         return bool(event["data"])
 
-    def _event_subject(self, spec: HandlerSpec, event: _Event, version: str | None = None) -> str:
+    def _event_subject(self, spec: HandlerSpec, event: Event, version: str | None = None) -> str:
         topic, _, known = event["type"].removeprefix("smartops.").rpartition(".v")
         subject = self._subjects.event(
             TENANT, topic, int(known), spec.party or event["partyid"], event["subject"]
@@ -259,23 +165,23 @@ class Poisoner:
     # ---- commands --------------------------------------------------------------------------
 
     def _command(self, spec: HandlerSpec) -> Poison:
-        kind = self._kind(*_BYTES, *_ORDERS, "broken subject")
+        kind = self._kind(*BYTES, *ORDERS, "broken subject")
         subject = self._command_subject(spec)
-        if kind in _BYTES:
-            return self._poison(spec, kind, subject, _BYTES[kind], End.REFUSED)
+        if kind in BYTES:
+            return self._poison(spec, kind, subject, BYTES[kind], End.REFUSED)
         if kind == "broken subject":
             return self._poison(spec, kind, subject.replace(".v1.", ".vx."), b"{}", End.DEAD)
-        return self._poison(spec, kind, subject, _ORDERS[kind], End.REFUSED)
+        return self._poison(spec, kind, subject, ORDERS[kind], End.REFUSED)
 
     def _command_subject(self, spec: HandlerSpec) -> str:
         name = self._random.choice(spec.commands).name
-        ident = _uuid(self._random)
+        ident = fresh_id(self._random)
         who = principal("local", STRANGER)
         return self._subjects.command(STRANGERS_TENANT, name, 1, who, ident)
 
     @staticmethod
     def _poison(
-        spec: HandlerSpec, kind: str, subject: str, payload: _Event | bytes, end: End
+        spec: HandlerSpec, kind: str, subject: str, payload: Event | bytes, end: End
     ) -> Poison:
         raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         if not spec.events:
@@ -286,10 +192,6 @@ class Poisoner:
             if topic in spec.topics and f".{said.data.topic}.v" in subject
         )
         return Poison(kind, sender, spec.durable, EVENTS_STREAM, subject, raw, end)
-
-
-def _category(event: _Event) -> str:
-    return str(event["source"]).rpartition("/")[2].partition("-")[0]
 
 
 def _key(topic: str, spec: HandlerSpec) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -243,6 +244,32 @@ async def test_a_connection_that_has_gone_deaf_is_replaced(bench: Bench) -> None
         await eventually(lambda: pull.counters.inboxes >= 2)
         await bench.publish(1)
         await seen.at_least(1)
+
+
+async def test_a_server_that_froze_is_asked_little_and_pulled_again_when_it_thaws(
+    bench: Bench,
+) -> None:
+    """What a stopped process or a hanging disk looks like: connected, and no word."""
+    seen = Seen()
+    options = {"heartbeat": ms(200), "expires": ms(2000), "patience": ms(300)}
+    async with pulling(bench, seen, **options) as pull:
+        await bench.publish(1)
+        await seen.at_least(1)
+        server = bench.server._started
+        server.signal(signal.SIGSTOP)
+        try:
+            await eventually(lambda: not pull.healthy)
+            assert "no sign of life" in str(pull.trouble) or "not connected" in str(pull.trouble)
+            asks, sent = pull.counters.asks, pull._nc.stats["out_msgs"]
+            await asyncio.sleep(2)
+            assert pull.counters.asks - asks <= 1
+            assert pull._nc.stats["out_msgs"] - sent < 10
+            assert not pull.healthy
+        finally:
+            server.signal(signal.SIGCONT)
+        await eventually(lambda: pull.healthy and bench.nc.is_connected, seconds=20)
+        await bench.publish(2)
+        await eventually(lambda: 2 in seen.sequences)
 
 
 async def test_a_pause_asks_for_nothing_until_it_is_ended(bench: Bench) -> None:

@@ -134,6 +134,32 @@ async def test_a_service_says_its_own_topics_and_pulls_its_own_durables(house: H
             assert nc.last_error is None
 
 
+async def test_an_empty_message_costs_none_that_follow_it_their_delivery(house: House) -> None:
+    """To a server that answers across accounts it is the last answer to its request."""
+    bodies = [b"" if number % 3 == 0 else b"%d" % number for number in range(30)]
+    got: list[bytes] = []
+
+    async def handle(delivery: Delivery) -> None:
+        assert delivery.about.deliveries == 1
+        got.append(delivery.message.data)
+        await delivery.ack()
+
+    async with house.user("planner") as planner:
+        subject = SUBJECTS.event("acme", "tool.call.requested", 1, "planner", ENTITY)
+        async with house.user("tool_gateway") as gateway:
+            pull = StandingPull(gateway, "SMARTOPS", "tool_gateway-calls", handle)
+            for body in bodies:
+                await api_request(planner, subject, body)
+            await pull.start()
+            await eventually(lambda: len(got) == len(bodies), seconds=3)
+            # Again while requests linger, so that messages come in on the ones asked for before.
+            await asyncio.gather(*(api_request(planner, subject, body) for body in bodies))
+            await eventually(lambda: len(got) == 2 * len(bodies), seconds=3)
+            assert pull.counters.inboxes == 1
+            await pull.stop()
+    assert sorted(got) == sorted(2 * bodies)
+
+
 async def test_a_service_may_not_say_what_another_decides(house: House) -> None:
     async with house.user("runner") as runner:
         await refused(runner, planned())

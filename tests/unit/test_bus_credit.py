@@ -40,6 +40,24 @@ def test_a_single_free_slot_is_asked_for_when_nothing_is_owed() -> None:
     assert credit.due() == 1
 
 
+def test_no_more_is_asked_for_ahead_than_may_be() -> None:
+    credit = Credit(128, ahead=64)
+    assert credit.due() == 64
+    credit.ask(64)
+    for _ in range(31):
+        credit.arrived()
+    assert credit.due() == 0
+    credit.arrived()
+    assert credit.due() == 32
+    credit.ask(32)
+    for _ in range(64):
+        credit.arrived()
+    assert credit.due() == 32
+    credit.ask(32)
+    assert credit.running + credit.asked == 128
+    assert credit.due() == 0
+
+
 def test_a_concurrency_of_none_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         Credit(0)
@@ -47,10 +65,13 @@ def test_a_concurrency_of_none_is_refused() -> None:
 
 @given(
     st.integers(1, 20),
+    st.integers(1, 20),
     st.lists(st.sampled_from(["ask", "arrive", "decline", "finish", "return", "forget"])),
 )
-def test_credit_is_never_exceeded_and_never_lost(concurrency: int, steps: list[str]) -> None:
-    credit = Credit(concurrency)
+def test_credit_is_never_exceeded_and_never_lost(
+    concurrency: int, ahead: int, steps: list[str]
+) -> None:
+    credit = Credit(concurrency, ahead)
     for step in steps:
         match step:
             case "ask":
@@ -68,11 +89,12 @@ def test_credit_is_never_exceeded_and_never_lost(concurrency: int, steps: list[s
             case _:
                 continue
         assert 0 <= credit.running + credit.asked <= concurrency
+        assert credit.asked <= ahead
     # Whatever happened: once all has ended and nothing is owed, everything is asked for again.
     credit.forget()
     while credit.running:
         credit.finished()
-    assert credit.due() == concurrency
+    assert credit.due() == min(concurrency, ahead)
 
 
 def test_a_rest_lets_nothing_run_then_one_then_all() -> None:

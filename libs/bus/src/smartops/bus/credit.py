@@ -6,19 +6,24 @@ __all__ = ["Credit"]
 
 
 class Credit:
-    """Keeps `running + asked <= limit` for one durable.
+    """Keeps `running + asked <= limit` for one durable, and `asked <= ahead`.
 
     *running* messages are with handlers, *asked* ones are requested from the server and neither
     delivered nor handed back. A request lingers at the server, so a message published while
     something is asked for needs no round trip.
+
+    Args:
+        concurrency: messages with handlers at once, at most.
+        ahead: messages asked for at once, at most; None: as many as may run.
     """
 
-    __slots__ = ("asked", "concurrency", "limit", "running")
+    __slots__ = ("ahead", "asked", "concurrency", "limit", "running")
 
-    def __init__(self, concurrency: int) -> None:
+    def __init__(self, concurrency: int, ahead: int | None = None) -> None:
         if concurrency < 1:
             raise ValueError(f"concurrency must be at least 1, not {concurrency}")
         self.concurrency = concurrency
+        self.ahead = concurrency if ahead is None else ahead
         self.limit = concurrency
         """Slots in use now: `concurrency`; one while probing after an outage; none in a pause."""
         self.running = 0
@@ -27,11 +32,11 @@ class Credit:
     def due(self) -> int:
         """How many to ask for now; 0 is nothing.
 
-        All free slots as soon as nothing is asked for any more, otherwise only once half of them
-        are free: each request costs the server as much as a message, so they are made in bulk.
+        All there is room for as soon as nothing is asked for any more, otherwise only once half
+        of it is free: requests that are sent together cost one write.
         """
-        free = self.limit - self.running - self.asked
-        if free <= 0 or (self.asked and free < (self.limit + 1) // 2):
+        free = min(self.limit - self.running, self.ahead) - self.asked
+        if free <= 0 or (self.asked and free < (min(self.limit, self.ahead) + 1) // 2):
             return 0
         return free
 

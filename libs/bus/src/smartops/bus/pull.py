@@ -75,11 +75,12 @@ class StandingPull:
         self._options = options
         self._next = f"{api_of(nc)}.CONSUMER.MSG.NEXT.{stream}.{durable}"
         self._info = f"{api_of(nc)}.CONSUMER.INFO.{stream}.{durable}"
-        self._request_tail = b',"expires":%d,"idle_heartbeat":%d}' % (
+        self._request = b'{"batch":1,"expires":%d}' % _nanoseconds(options.expires)
+        self._watched = b'{"batch":1,"expires":%d,"idle_heartbeat":%d}' % (
             _nanoseconds(options.expires),
             _nanoseconds(options.heartbeat),
         )
-        self._credit = Credit(options.concurrency)
+        self._credit = Credit(options.concurrency, options.ahead)
         self._rest = Rest(self._credit, options.rest_first, options.rest_longest)
         self._retry = Backoff(options.retry_first, options.retry_longest)
         self._retry_at = 0.0
@@ -88,7 +89,6 @@ class StandingPull:
         self._bound = False
         self._trouble: str | None = "not started"
         self._seen = 0.0
-        self._ended = False
         self._stopping = False
         self._wake = asyncio.Event()
         self._tried = asyncio.Event()
@@ -193,11 +193,6 @@ class StandingPull:
             return
         delivery = Delivery(self._nc, message, self._seen)
         self.counters.delivered += 1
-        if not message.data and not message.headers:
-            # To a server that answers across accounts, an empty answer is the last one: it drops
-            # the way back to this inbox, and whatever it delivers there is lost until we ask anew.
-            self._ended = True
-            self._wake.set()
         if self._stopping or self._credit.running >= self._credit.limit:
             self._credit.declined()
             self.counters.declined += 1
@@ -210,10 +205,10 @@ class StandingPull:
     async def _on_status(self, status: Status) -> None:
         if status.code == HEARTBEAT:
             return
-        self._credit.handed_back(status.pending)
+        self._credit.handed_back(1 if status.crowded else status.pending)
         if status.code == EXPIRED:
             await self._ask()
-        else:
+        elif not status.crowded or not self._credit.asked:
             self._fail(str(status))
 
     async def _run(self, delivery: Delivery) -> None:
@@ -253,6 +248,13 @@ class StandingPull:
     # --- asking
 
     async def _ask(self) -> None:
+        """Ask for what there is room for, one request per message.
+
+        The server answers across accounts, and takes an answer without a byte and without headers
+        for the last one: it closes the way back of that request, and what it has already sent
+        after it is gone until its ack timer ends. Anybody who may publish can store such a
+        message. With a way back for each message there is nothing behind it that could be lost.
+        """
         count = self._credit.due()
         subject = self._inbox.subject
         if not count or subject is None or not self._bound or self._stopping:
@@ -262,8 +264,10 @@ class StandingPull:
         self._credit.ask(count)
         self.counters.asks += 1
         try:
-            request = b'{"batch":%d' % count + self._request_tail
-            await self._nc.publish(self._next, request, reply=subject)
+            for _ in range(count - 1):
+                await self._nc.publish(self._next, self._request, reply=subject)
+            # The server serves requests in turn, so while any is left, this one is.
+            await self._nc.publish(self._next, self._watched, reply=subject)
         except nats_errors.Error as error:
             self._fail(f"cannot ask: {error!r}")
 
@@ -314,7 +318,7 @@ class StandingPull:
         if now < self._retry_at:
             return
         silent = now - self._seen
-        if self._ended or not self._inbox.current:
+        if not self._inbox.current:
             await self._open()
         elif self._credit.asked and silent > 2 * self._options.heartbeat.total_seconds() + 1:
             await self._revive(silent)
@@ -323,7 +327,7 @@ class StandingPull:
         await self._ask()
 
     async def _open(self) -> None:
-        self._bound = self._ended = False
+        self._bound = False
         await self._inbox.open(self._on)
         self._credit.forget()  # what was asked for came in before the old inbox closed, or never
         self.counters.inboxes += 1

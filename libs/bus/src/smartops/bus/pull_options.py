@@ -14,6 +14,9 @@ class PullOptions:
 
     concurrency: int = 64
     """Handlers running at once, at most."""
+    ahead: int = 64
+    """Requests lingering at once, at most, each for one message. The server keeps 512 per durable
+    for all processes together, and cannot be given more later."""
     expires: timedelta = timedelta(seconds=30)
     """How long a request lingers at the server."""
     heartbeat: timedelta = timedelta(seconds=5)

@@ -41,6 +41,11 @@ class Status(NamedTuple):
             headers.get("Status", "?"), description, int(pending) if pending.isdigit() else 0
         )
 
+    @property
+    def crowded(self) -> bool:
+        """Whether one request was refused because too many linger; the others stand."""
+        return self.code == "409" and self.description == "Exceeded MaxWaiting"
+
     @override
     def __str__(self) -> str:
         """For people."""
