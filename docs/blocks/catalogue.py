@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from smartops.contracts import catalogue
-from smartops.contracts.catalogue import COMMANDS, EVENTS, HANDLERS, EventSpec
+from smartops.contracts.catalogue import COMMANDS, EVENTS, HANDLERS, EventSpec, newest
 
 from blocks.markdown import code, codes, sentence, table
 
@@ -50,7 +50,6 @@ RESERVED_COMMANDS: Mapping[str, tuple[str, str]] = {
     "agent.promote": ("planner", "Move an agent's version on."),
     "agent.rollback": ("planner", "Take an agent back to an earlier version."),
     "tool.release": ("tool_gateway", "Let a tool be used again after it was held back."),
-    "parked.retry": ("the handler's service", "Give a parked trigger another try."),
 }
 
 UNSAID: Mapping[str, str] = {
@@ -65,6 +64,9 @@ def events() -> str:
     rows = []
     for key, spec in sorted(EVENTS.items()):
         later = f" *Not said yet: comes {UNSAID[key]}.*" if key in UNSAID else ""
+        latest = newest(spec.data).type_key()
+        if key != latest:
+            later = f" *Not said any more: read as `{latest}`.*"
         rows.append(
             [
                 code(key),

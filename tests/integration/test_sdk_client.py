@@ -34,6 +34,7 @@ from smartops.sdk.cli.main import main
 from smartops.sdk.errors import Ambiguous, NotFound
 from smartops.sdk.event import Event
 from support.audit import AuditDatabase
+from support.bus import eventually
 from support.sdk_story import RUN, Story
 from support.store import PASSWORD
 
@@ -135,10 +136,14 @@ def silent(_subject: CommandSubject, _key: UUID, _data: dict[str, Any], _content
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def commands_stream(bus_server: NatsServer) -> AsyncIterator[Nats]:
     nats = await connect(bus_server.url, name="services", inbox_prefix="_INBOX_services")
-    config = {"name": "SMARTOPS_COMMANDS", "subjects": [SUBJECTS.all_commands()]}
-    await api_request(nats, f"{API}.STREAM.CREATE.SMARTOPS_COMMANDS", json.dumps(config).encode())
+    await make_commands_stream(nats)
     yield nats
     await close(nats)
+
+
+async def make_commands_stream(nats: Nats) -> None:
+    config = {"name": "SMARTOPS_COMMANDS", "subjects": [SUBJECTS.all_commands()]}
+    await api_request(nats, f"{API}.STREAM.CREATE.SMARTOPS_COMMANDS", json.dumps(config).encode())
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -224,9 +229,26 @@ async def test_silence_is_called_unknown_and_says_how_to_find_out(
     client: Client, services: Services
 ) -> None:
     services.reaction = silent
-    with pytest.raises(Unknown, match=r"is stored and will be decided.*--id mine") as raised:
+    with pytest.raises(Unknown, match=r"is stored, but nothing was heard.*--id mine") as raised:
         await client.submit(INTENT, id="mine", patience=timedelta(seconds=0.5))
     assert raised.value.task == task_id(command_key("acme", OPERATOR, "intent.submit", "mine"))
+
+
+async def test_a_command_that_went_with_its_stream_is_sent_again_by_who_waits(
+    client: Client, services: Services, commands_stream: Nats
+) -> None:
+    services.reaction = silent
+    waiting = asyncio.create_task(client.submit(INTENT, id="swept-away"))
+    await eventually(lambda: services.received)
+    await api_request(commands_stream, f"{API}.STREAM.DELETE.SMARTOPS_COMMANDS")
+    await make_commands_stream(commands_stream)
+    services.reaction = submitted
+
+    done = await waiting
+
+    assert done.event is not None
+    info = await api_request(commands_stream, f"{API}.STREAM.INFO.SMARTOPS_COMMANDS")
+    assert info["state"]["messages"] == 1
 
 
 async def test_without_waiting_a_stored_command_is_enough(

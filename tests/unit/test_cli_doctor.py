@@ -22,6 +22,8 @@ from smartops.sdk.cli.doctor_bus import (
     Consumer,
     judge_account,
     judge_consumers,
+    judge_health,
+    judge_left_behind,
     judge_refusal,
     judge_streams,
 )
@@ -34,7 +36,8 @@ from smartops.sdk.cli.doctor_database import (
     judge_parked,
 )
 from smartops.sdk.cli.doctor_findings import Finding, Level, document, exit_of, warning, well
-from smartops.sdk.cli.doctor_home import look_at_home
+from smartops.sdk.cli.doctor_home import ROOM_BYTES, judge_room, look_at_home
+from smartops.sdk.cli.doctor_restored import look_at_restores
 from smartops.sdk.cli.doctor_services import Answer, judge_service, look_at_services
 from smartops.sdk.cli.exits import Exit
 from smartops.sdk.cli.main import main
@@ -350,3 +353,74 @@ def test_the_command_teaches_by_example(capsys: pytest.CaptureFixture[str]) -> N
     out = capsys.readouterr().out
     assert ended.value.code == 0
     assert "smartops doctor --as approver" in out
+
+
+# ---- full disks --------------------------------------------------------------------------------
+
+
+def test_a_disk_without_room_is_named_with_what_lies_there(tmp_path: Path) -> None:
+    assert judge_room(tmp_path, "the bus's store lies", ROOM_BYTES) == []
+    finding = only(judge_room(tmp_path, "the bus's store lies", 3 << 20), "home.disk_full")
+    assert finding.level is Level.PROBLEM
+    assert finding.text == f"the disk of {tmp_path}, where the bus's store lies, has 3 MiB left"
+
+
+def test_a_bus_that_runs_and_does_not_work_is_told_with_its_own_words() -> None:
+    assert judge_health(None) == []
+    said = "JetStream stream 'STREAMS > SMARTOPS' write error: no space left on device"
+    finding = only(judge_health(said), "bus.unhealthy")
+    assert finding.level is Level.PROBLEM
+    assert said in finding.text
+    assert "until the server is restarted" in finding.advice
+
+
+def test_commands_that_are_decided_and_still_there_are_no_problem() -> None:
+    idle = [Consumer(0, 1), Consumer(0, 1)]
+    after = {"messages": 2, "first_seq": 7}
+    finding = only(judge_left_behind(7, after, idle), "bus.left_behind")
+    assert finding.level is Level.WARNING
+
+
+@pytest.mark.parametrize(
+    ("first", "after", "consumer"),
+    [
+        (7, {"messages": 0, "first_seq": 8}, Consumer(0, 1)),
+        (6, {"messages": 2, "first_seq": 7}, Consumer(0, 1)),
+        (7, {"messages": 2, "first_seq": 7}, Consumer(1, 1)),
+        (7, {"messages": 2, "first_seq": 7}, Consumer(0, 1, 1)),
+        (7, {"messages": 2, "first_seq": 7}, None),
+    ],
+    ids=["none", "they flow", "one waits", "one is in hand", "nobody would know"],
+)
+def test_commands_that_may_still_be_decided_are_not_told(
+    first: int, after: dict[str, int], consumer: Consumer | None
+) -> None:
+    assert judge_left_behind(first, after, [Consumer(0, 1), consumer]) == []
+
+
+def test_a_restore_is_told_with_the_writes_that_the_log_does_not_know(tmp_path: Path) -> None:
+    assert look_at_restores(tmp_path) == []
+    kept = tmp_path / "replaced-20260301T120000Z"
+    kept.mkdir()
+    call = {"tool": "fleet.set_version", "idempotence": "idempotent", "outcome": "completed"}
+    report = {
+        "position": 700,
+        "at": "2026-03-01T12:00:00+00:00",
+        "discarded": {
+            "topics": {"task.submitted.v1": 1, "tool.call.dispatched.v1": 4},
+            "calls": [{**call, "target": f"web-0{n}"} for n in range(1, 5)],
+        },
+    }
+    (kept / "restored.json").write_text(json.dumps(report), encoding="utf-8")
+    [found] = look_at_restores(tmp_path)
+    assert (found.code, found.level) == ("history.rewound", Level.WARNING)
+    assert "rewound to position 700" in found.text
+    assert "5 events that outsiders may know" in found.text
+    assert "ahead by 4 writes: fleet.set_version on web-01" in found.text
+    assert "1 more" in found.text
+    assert str(kept) in found.advice
+    report["discarded"] = {"topics": {}, "calls": []}
+    (kept / "restored.json").write_text(json.dumps(report), encoding="utf-8")
+    assert "nothing was given up" in look_at_restores(tmp_path)[0].text
+    (kept / "restored.json").write_text("{", encoding="utf-8")
+    assert look_at_restores(tmp_path)[0].code == "history.unreadable_report"

@@ -16,6 +16,7 @@ from smartops.contracts.catalogue import (
     EVENTS,
     HANDLERS,
     SERVICES,
+    HandlerSpec,
     categories_of,
     families,
     handler,
@@ -47,6 +48,7 @@ PUBLISHED_NAMES = set(
 """Names that others may count on: said today, or reserved."""
 
 OWN_NAMES = {
+    "parked.retried",
     "actor.mapped",
     "target.claimed",
     "target.released",
@@ -75,7 +77,7 @@ def test_every_event_and_command_is_in_the_catalogue_under_its_own_name() -> Non
 
 def test_names_follow_the_grammar() -> None:
     assert all(re.fullmatch(r"[a-z_]+(\.[a-z_]+){1,3}\.v[1-9]\d*", key) for key in EVENTS)
-    assert all(re.fullmatch(r"[a-z]+\.[a-z]+\.v[1-9]\d*", key) for key in COMMANDS)
+    assert all(re.fullmatch(r"[a-z]+\.[a-z_]+\.v[1-9]\d*", key) for key in COMMANDS)
 
 
 def test_the_published_names_are_said_or_reserved_and_no_others_are() -> None:
@@ -117,6 +119,13 @@ def test_a_handler_reacts_to_what_exists(spec: object) -> None:
             assert event.topic.startswith("tool.call."), "only calls are addressed"
     for command in found.commands:
         assert COMMANDS[command.type_key()].service == found.service
+
+
+@pytest.mark.parametrize("spec", HANDLERS, ids=lambda spec: spec.name)
+def test_a_handler_that_hears_an_event_hears_it_in_every_version(spec: HandlerSpec) -> None:
+    """The bus filters by name, but a sweep asks the log for topics with their versions."""
+    heard = {event.topic for event in spec.events}
+    assert set(spec.topics) == {key for key, known in EVENTS.items() if known.data.topic in heard}
 
 
 def test_handlers_have_names_of_their_own() -> None:

@@ -30,6 +30,7 @@ def test_the_public_surface_is_this() -> None:
         "Profile",
         "Reader",
         "Refused",
+        "Retried",
         "Scope",
         "SdkError",
         "Submitted",

@@ -97,6 +97,8 @@ SAID_BY: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "tool.registered": (GATEWAY,),
         # Each service refuses commands that are addressed to it; audit is told none.
         "command.refused": (PLANNER, POLICY, RUNNER, GATEWAY),
+        # Each service tells how another try at what it had parked ended.
+        "parked.retried": (PLANNER, POLICY, RUNNER, GATEWAY),
         "audit.appended": (AUDIT,),
     }
 )
@@ -127,6 +129,10 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "run.halt": POLICY,
         "run.pause": RUNNER,
         "run.resume": RUNNER,
+        "parked.retry_planner": PLANNER,
+        "parked.retry_policy": POLICY,
+        "parked.retry_runner": RUNNER,
+        "parked.retry_tool_gateway": GATEWAY,
     }
 )
 """Who decides which command; anybody with a name of its own may give it."""
@@ -145,6 +151,10 @@ DURABLES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "runner-gate": ("SMARTOPS", RUNNER),
         "runner-controls": ("SMARTOPS_COMMANDS", RUNNER),
         "tool_gateway-calls": ("SMARTOPS", GATEWAY),
+        "planner-parked": ("SMARTOPS_COMMANDS", PLANNER),
+        "policy-parked": ("SMARTOPS_COMMANDS", POLICY),
+        "runner-parked": ("SMARTOPS_COMMANDS", RUNNER),
+        "tool_gateway-parked": ("SMARTOPS_COMMANDS", GATEWAY),
     }
 )
 """The stream of each durable, and who pulls it."""

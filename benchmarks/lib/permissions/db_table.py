@@ -106,12 +106,16 @@ LOG_FUNCTIONS = (
 )
 """Each is limited to the caller's own rows and categories."""
 
+GENERATIONS = ("begin_generation", "keep_generation", "switch_generation", "drop_generation")
+"""They let audit build new read models beside the old ones, and put them in their place."""
+
 FUNCTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         **{f"smartops_log.{name}": (*SERVICES, OWNER) for name in LOG_FUNCTIONS},
         # A trigger's function: nobody calls it.
         "smartops_log.refuse_change": (OWNER,),
         "smartops.current_tenant": (AUDIT, READER, OWNER),
+        **{f"smartops.{name}": (AUDIT, OWNER) for name in GENERATIONS},
     }
 )
 """Who may execute what."""
@@ -120,6 +124,9 @@ SCHEMAS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "smartops_log": {"usage": (*SERVICES, OWNER), "create": (OWNER,)},
         "smartops": {"usage": (AUDIT, READER, OWNER), "create": (OWNER,)},
+        # Audit fills the tables there; only the owner's functions make, move and drop them.
+        "smartops_next": {"usage": (AUDIT, OWNER), "create": (OWNER,)},
+        "smartops_last": {"usage": (OWNER,), "create": (OWNER,)},
         # PostgreSQL's own; empty, and nobody of ours can put anything there.
         "public": {"usage": ROLES, "create": ()},
     }

@@ -42,7 +42,7 @@ def parameters(prefix: str) -> JsonObject:
             "location": "$message.payload#/partyid",
         },
         "entity": {
-            "description": "What the event is about: the task, the call or the refused command.",
+            "description": "What the event is about: the task, the call or the answered command.",
             "examples": ["8143ae98-0530-5f8a-9775-da766ab09049"],
             "location": "$message.payload#/subject",
         },

@@ -78,6 +78,7 @@ class HandlerSpec:
     """`service.reaction`; the durable is the same with a dash."""
     service: str
     events: tuple[type[EventData], ...] = ()
+    """In every version: old ones stand in the log, and may still be on their way."""
     commands: tuple[type[CommandData], ...] = ()
     party: str | None = None
     """For tool calls: only those of this requester."""
@@ -155,6 +156,7 @@ _ALL = (
     *_said(
         "call",
         GATEWAY,
+        e.ToolCallDeniedV1,
         e.ToolCallDenied,
         e.ToolCallDispatched,
         e.ToolCallCompleted,
@@ -167,6 +169,10 @@ _ALL = (
         e.CommandRefused,
         MappingProxyType({PLANNER: "cmd", POLICY: "cmd", RUNNER: "cmd", GATEWAY: "cmd"}),
     ),
+    EventSpec(
+        e.ParkedRetried,
+        MappingProxyType({PLANNER: "cmd", POLICY: "cmd", RUNNER: "cmd", GATEWAY: "cmd"}),
+    ),
     EventSpec(e.AuditAppended, MappingProxyType({}), (AUDIT,)),
 )
 
@@ -177,9 +183,13 @@ COMMANDS: Mapping[str, CommandSpec] = MappingProxyType(
     {
         data.type_key(): CommandSpec(data, service)
         for service, members in (
-            (PLANNER, (c.IntentSubmit,)),
-            (POLICY, (c.ApprovalDecide, c.TaskCancel, c.GrantRevoke, c.RunHalt)),
-            (RUNNER, (c.RunPause, c.RunResume)),
+            (PLANNER, (c.IntentSubmit, c.PlannerParkedRetry)),
+            (
+                POLICY,
+                (c.ApprovalDecide, c.TaskCancel, c.GrantRevoke, c.RunHalt, c.PolicyParkedRetry),
+            ),
+            (RUNNER, (c.RunPause, c.RunResume, c.RunnerParkedRetry)),
+            (GATEWAY, (c.GatewayParkedRetry,)),
         )
         for data in members
     }
@@ -187,6 +197,7 @@ COMMANDS: Mapping[str, CommandSpec] = MappingProxyType(
 """Every command, by `name.vN`."""
 
 _OUTCOMES = (
+    e.ToolCallDeniedV1,
     e.ToolCallDenied,
     e.ToolCallCompleted,
     e.ToolCallFailed,
@@ -210,6 +221,15 @@ HANDLERS: tuple[HandlerSpec, ...] = (
     HandlerSpec("runner.controls", RUNNER, commands=(c.RunPause, c.RunResume)),
     HandlerSpec(
         "tool_gateway.calls", GATEWAY, events=(e.ToolCallRequested,), concurrency=128, hot=True
+    ),
+    *(
+        HandlerSpec(f"{service}.parked", service, commands=(retry,), concurrency=4)
+        for service, retry in (
+            (PLANNER, c.PlannerParkedRetry),
+            (POLICY, c.PolicyParkedRetry),
+            (RUNNER, c.RunnerParkedRetry),
+            (GATEWAY, c.GatewayParkedRetry),
+        )
     ),
 )
 """Every reaction to a message. Timers and sweeps name the same handlers."""

@@ -15,6 +15,7 @@ from smartops.contracts.wire import (
     Environment,
     JsonObject,
     LongText,
+    ShortText,
     TargetName,
     ToolName,
     Wire,
@@ -22,12 +23,17 @@ from smartops.contracts.wire import (
 
 __all__ = [
     "ApprovalDecide",
+    "GatewayParkedRetry",
     "GrantRevoke",
     "IntentContext",
     "IntentSubmit",
+    "ParkedRetry",
+    "PlannerParkedRetry",
+    "PolicyParkedRetry",
     "RunHalt",
     "RunPause",
     "RunResume",
+    "RunnerParkedRetry",
     "Scope",
     "Source",
     "Tag",
@@ -127,3 +133,45 @@ class RunResume(_AboutTask):
     """Go on after a pause."""
 
     name: ClassVar[str] = "run.resume"
+
+
+class _ParkedRetry(CommandData):
+    """Give one parked trigger one more try. Decided by the service that parked it, under its name.
+
+    Each service has a command of its own, since a command has one decider, told by its name.
+    """
+
+    handler: ShortText
+    """Which reaction parked it, as in `v_parked`."""
+    cause: UUID
+    """The parked event's id, or the parked command's key."""
+    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+    """Why it should succeed now."""
+
+
+class PlannerParkedRetry(_ParkedRetry):
+    """Give a trigger that the planner parked one more try."""
+
+    name: ClassVar[str] = "parked.retry_planner"
+
+
+class PolicyParkedRetry(_ParkedRetry):
+    """Give a trigger that policy parked one more try."""
+
+    name: ClassVar[str] = "parked.retry_policy"
+
+
+class RunnerParkedRetry(_ParkedRetry):
+    """Give a trigger that the runner parked one more try."""
+
+    name: ClassVar[str] = "parked.retry_runner"
+
+
+class GatewayParkedRetry(_ParkedRetry):
+    """Give a trigger that the tool gateway parked one more try."""
+
+    name: ClassVar[str] = "parked.retry_tool_gateway"
+
+
+ParkedRetry = PlannerParkedRetry | PolicyParkedRetry | RunnerParkedRetry | GatewayParkedRetry
+"""Whichever service it is for."""

@@ -94,10 +94,6 @@ class Subjects:
         """All commands of a name."""
         return f"{self._commands}{tenant}.{name}.*.{principal}.*"
 
-    def commands_of(self, tenant: str, principal: str) -> str:
-        """All that one person may publish: any command name, in one's own name."""
-        return f"{self._commands}{tenant}.*.*.*.{principal}.*"
-
     def tenant_events(self, tenant: str) -> str:
         """All events of one tenant."""
         return f"{self._events}{tenant}.>"

@@ -19,7 +19,7 @@ from smartops.runtime.decision import Decision, Refusal
 from smartops.runtime.recording import Cause, Recorder, UnitBuilder, command_stream
 from smartops.telemetry.traceparent import normal_traceparent
 
-__all__ = ["Orders"]
+__all__ = ["Orders", "unpack_command"]
 
 
 class Orders:
@@ -110,13 +110,14 @@ class Orders:
         )
 
     async def park(self, handler: str, subject: str, raw: bytes, reason: str) -> None:
-        """Write down a command that was given up, with its bytes: no log holds them."""
+        """Write down a command that was given up, with its subject and bytes: no log holds them."""
         try:
             where: CommandSubject = self._subjects.read_command(subject)
         except Malformed:
             return
         key = command_key(where.tenant, where.principal, where.name, where.id)
-        await self._store.park(handler, key, reason, raw, where.tenant)
+        payload = subject.encode() + b"\n" + raw
+        await self._store.park(handler, key, reason, payload, where.tenant)
 
     async def _answer(self, cause: Cause, refusal: Refusal) -> None:
         order = cause.order
@@ -131,3 +132,9 @@ class Orders:
             if isinstance(result, Already) or not hasattr(result, "actual"):
                 return
             version = result.actual
+
+
+def unpack_command(payload: bytes) -> tuple[str, bytes]:
+    """Subject and bytes of a command as `Orders.park` wrote them."""
+    subject, _, raw = payload.partition(b"\n")
+    return subject.decode(), raw

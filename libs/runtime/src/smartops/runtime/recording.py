@@ -11,6 +11,7 @@ from smartops.contracts.catalogue import EVENTS
 from smartops.contracts.envelope import EventMeta, encode
 from smartops.contracts.events import (
     CommandRefused,
+    ParkedRetried,
     ToolCallCompleted,
     ToolCallDenied,
     ToolCallDispatched,
@@ -277,7 +278,7 @@ def command_stream(order: Order[Any]) -> str:
 
 def _entity(stream: str, data: EventData, task: UUID | None) -> str:
     match data:
-        case CommandRefused():
+        case CommandRefused() | ParkedRetried():
             return str(data.command)
         case (
             ToolCallRequested()

@@ -19,6 +19,7 @@ from smartops.contracts.catalogue import HandlerSpec
 from smartops.eventstore.errors import StoreError
 from smartops.eventstore.rows import Backlog
 from smartops.eventstore.store import EventStore
+from smartops.runtime.losses import Losses
 from smartops.telemetry.metrics import Metrics
 from smartops.telemetry.probes import Probe
 
@@ -63,6 +64,7 @@ class Watch:
         self._handlers = tuple(handlers)
         self._nc: Client | None = None
         self._waiting: dict[str, Waiting] = {}
+        self._losses = Losses()
         self._parked = 0
         self._backlog = Backlog(0, None)
         self._looks: dict[str, Look] = {"consumers": self._consumers}
@@ -81,6 +83,13 @@ class Watch:
             "consumer_unacked",
             "Messages delivered and not yet acknowledged.",
             lambda: self._of_consumers(lambda one: one.unacked),
+            "handler",
+        )
+
+        metrics.read_counter(
+            "commands_gone",
+            "Accepted commands that waited when their stream was lost, at most.",
+            lambda: {name: float(count) for name, count in self._losses.gone.items()},
             "handler",
         )
 
@@ -148,6 +157,8 @@ class Watch:
                     found.append(f"{spec.durable}: {error.description}")
                 continue
             self._waiting[spec.name] = _waiting(answer)
+            if spec.commands:
+                self._losses.look(spec.name, answer)
         return "; ".join(found) or None
 
     def _of_consumers(self, figure: Callable[[Waiting], int]) -> Mapping[str, float]:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from smartops.sdk.plan_card import Action, PlanCard, card
     from smartops.sdk.profile import Profile
     from smartops.sdk.reader import Reader
-    from smartops.sdk.results import Decided, Done, Submitted
+    from smartops.sdk.results import Decided, Done, Retried, Submitted
 
 __all__ = [
     "Action",
@@ -59,6 +59,7 @@ __all__ = [
     "Profile",
     "Reader",
     "Refused",
+    "Retried",
     "Scope",
     "SdkError",
     "Submitted",
@@ -92,7 +93,7 @@ _HOMES = {
     "smartops.sdk.event": ("Event",),
     "smartops.sdk.profile": ("Profile",),
     "smartops.sdk.reader": ("Reader",),
-    "smartops.sdk.results": ("Decided", "Done", "Submitted"),
+    "smartops.sdk.results": ("Decided", "Done", "Retried", "Submitted"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

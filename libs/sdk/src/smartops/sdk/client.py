@@ -8,7 +8,7 @@ says so instead of guessing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from datetime import timedelta
 from typing import Literal, Self
 from uuid import UUID
@@ -16,15 +16,21 @@ from uuid import UUID
 from smartops.contracts.canonical import digest
 from smartops.contracts.commands import (
     ApprovalDecide,
+    GatewayParkedRetry,
     GrantRevoke,
     IntentSubmit,
+    ParkedRetry,
+    PlannerParkedRetry,
+    PolicyParkedRetry,
     RunHalt,
+    RunnerParkedRetry,
     RunPause,
     RunResume,
     TaskCancel,
 )
 from smartops.contracts.events import (
     AuditAppended,
+    ParkedRetried,
     TaskApprovalGranted,
     TaskApprovalRecorded,
     TaskSubmitted,
@@ -41,13 +47,19 @@ from smartops.sdk.orders import Orders, payload
 from smartops.sdk.plan_card import PlanCard, card
 from smartops.sdk.profile import DEFAULT_IDENTITY, Profile
 from smartops.sdk.reader import Reader
-from smartops.sdk.results import Decided, Done, Submitted
+from smartops.sdk.results import Decided, Done, Retried, Submitted
 
 __all__ = ["Client"]
 
 DEFAULT_PATIENCE = timedelta(seconds=30)
 """How long a command waits for its effect."""
 
+_RETRIES: Mapping[str, type[ParkedRetry]] = {
+    "planner": PlannerParkedRetry,
+    "policy": PolicyParkedRetry,
+    "runner": RunnerParkedRetry,
+    "tool_gateway": GatewayParkedRetry,
+}
 _PROJECTION_LOOK = 1.0
 """Seconds after which the projection is asked again, should the bus not tell that it moved."""
 
@@ -263,6 +275,42 @@ class Client:
         """
         command = GrantRevoke(task=task, reason=reason)
         return await self._control(command, task, effects.REVOKE, id, patience)
+
+    async def retry_parked(
+        self,
+        service: str,
+        handler: str,
+        cause: UUID,
+        reason: str,
+        *,
+        id: str | None = None,  # noqa: A002
+        patience: timedelta = DEFAULT_PATIENCE,
+    ) -> Retried:
+        """Have a parked trigger tried once more, by the service that parked it.
+
+        Args:
+            service: which that is; as the other two, a row of `reader.parked()` tells.
+            handler: its reaction.
+            cause: the trigger.
+            reason: why it should succeed now; for the record.
+            id: of the command; a repeat under the same id tries nothing again. None: a new one.
+            patience: how long to wait.
+
+        Raises:
+            NotFound: there is no service of that name that parks.
+            Refused: it is not parked any more, or nobody handles such triggers any more.
+            NotSent: the command was not stored.
+            Unknown: no answer in time.
+        """
+        kind = _RETRIES.get(service)
+        if kind is None:
+            raise NotFound(f"{service!r} parks nothing; these do: {', '.join(_RETRIES)}.")
+        order = self._orders.order(kind(handler=handler, cause=cause, reason=reason), id)
+        event, _ = await self._orders.carry_out(order, order.key, effects.RETRY, patience)
+        said = event.data
+        if not isinstance(said, ParkedRetried):
+            raise TypeError(f"{event.name} is no answer to {order.command.name}")
+        return Retried(handler, cause, said.outcome, said.reason, event)
 
     # --- looking
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from smartops.contracts.events import (
+    ParkedRetried,
     TaskApprovalGranted,
     TaskApprovalRecorded,
     TaskApprovalRejected,
@@ -21,7 +22,17 @@ from smartops.contracts.events import (
 from smartops.contracts.wire import EventData
 from smartops.sdk.event import Event
 
-__all__ = ["CANCEL", "DECIDE", "HALT", "PAUSE", "RESUME", "REVOKE", "SUBMIT", "Effect"]
+__all__ = [
+    "CANCEL",
+    "DECIDE",
+    "HALT",
+    "PAUSE",
+    "RESUME",
+    "RETRY",
+    "REVOKE",
+    "SUBMIT",
+    "Effect",
+]
 
 
 def _names(*events: type[EventData]) -> tuple[str, ...]:
@@ -62,3 +73,4 @@ HALT = Effect(_names(TaskHalted), own_only=False)
 REVOKE = Effect(_names(TaskGrantRevoked), undone_by=_names(TaskApprovalGranted), own_only=False)
 PAUSE = Effect(_names(TaskStopping, TaskPaused), undone_by=_names(TaskResumed), own_only=False)
 RESUME = Effect(_names(TaskResumed), undone_by=_names(TaskStopping, TaskPaused), own_only=False)
+RETRY = Effect(_names(ParkedRetried))

@@ -1,7 +1,8 @@
 """Sending a command, and waiting for what it brings about.
 
 The wait listens before it sends, and asks the log when the bus stays silent: so an answer that
-came too early, or that the bus dropped, is found all the same.
+came too early, or that the bus dropped, is found all the same. It also sends again, under the same
+id, so that a command comes back that was lost with its stream.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from smartops.contracts.subjects import Subjects
 from smartops.contracts.wire import CommandData
 from smartops.sdk.bus import Bus
 from smartops.sdk.effects import Effect
-from smartops.sdk.errors import Refused, Unknown, Unreachable
+from smartops.sdk.errors import NotSent, Refused, Unknown, Unreachable
 from smartops.sdk.event import Event
 from smartops.sdk.reader import Reader
 
@@ -70,6 +71,12 @@ class Orders:
     ) -> tuple[Event, bool]:
         """Send a command and wait until its effect shows.
 
+        Args:
+            order: the command.
+            task: what it is about; its own key where it is about no task.
+            effect: by which it shows.
+            patience: how long to wait.
+
         Returns:
             The event that shows it, and whether somebody else had brought it about before.
 
@@ -90,12 +97,27 @@ class Orders:
                     wait.hear(event)
                 elif not wait.heard:
                     await wait.look()
+                    if pause > _FIRST_LOOK:
+                        again = await self._say_again(order, deadline - _now())
+                        stored = stored if again is None else again
                     pause = min(max(2 * pause, _FIRST_LOOK), _LONGEST_LOOK)
                 if wait.found is not None and (wait.final or event is None):
                     return wait.found, wait.already
         if wait.found is not None:
             return wait.found, wait.already
         raise self._unknown(order, task, stored=stored, patience=patience)
+
+    async def _say_again(self, order: Order, seconds: float) -> bool | None:
+        """Nothing is heard of it: the stream that took it may be gone, with all that waited there.
+
+        A stream that still knows the message drops the repeat, a service that has decided it
+        does so by its key.
+        """
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                return await self._send(order)
+        except (NotSent, TimeoutError):
+            return None  # What was stored before may yet be decided.
 
     async def _send(self, order: Order) -> bool | None:
         command = order.command
@@ -127,16 +149,17 @@ class Orders:
         else:
             seconds = patience.total_seconds() if patience is not None else 0
             what = (
-                f"{name} is stored and will be decided, but nothing was heard of it for "
-                f"{seconds:g} s; a service may be down"
+                f"{name} is stored, but nothing was heard of it for {seconds:g} s; its service may "
+                "be down"
             )
         if self._bus.complaint:
             what += f" (the bus said: {self._bus.complaint})"
+        about = None if task == order.key else task
+        look = "`smartops parked`" if about is None else f"`smartops task {about}`"
         return Unknown(
             what,
-            find_out=f"`smartops task {task}`; or send it again with `--id {order.id}`, which "
-            "counts once.",
-            task=task,
+            find_out=f"{look}; or send it again with `--id {order.id}`, which counts once.",
+            task=about,
         )
 
 

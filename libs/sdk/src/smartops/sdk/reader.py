@@ -167,10 +167,26 @@ class Reader:
             limit,
         )
 
-    async def parked(self, *, limit: int = 100) -> list[Row]:
-        """What no service could digest, the newest first."""
+    async def parked(
+        self, *, service: str | None = None, reason: str | None = None, limit: int = 100
+    ) -> list[Row]:
+        """What no service could digest, the newest first; an event with its topic and stream.
+
+        Args:
+            service: only what this one parked.
+            reason: only what was parked for a reason that contains this, in any case of letters.
+            limit: at most so many.
+        """
         return await self.rows(
-            "select * from smartops.v_parked order by recorded_at desc limit $1", limit
+            "select p.*, e.topic, e.stream from (select * from smartops.v_parked"
+            " where ($1::text is null or service = $1)"
+            " and ($2::text is null or strpos(lower(reason), lower($2)) > 0)"
+            " order by recorded_at desc limit $3) p"
+            " left join smartops.v_events e on e.event_id = p.cause"
+            " order by p.recorded_at desc",
+            service,
+            reason,
+            limit,
         )
 
     # --- the log

@@ -9,7 +9,7 @@ from uuid import UUID
 from smartops.contracts.ids import CommandKey, TaskId
 from smartops.sdk.event import Event
 
-__all__ = ["Decided", "Done", "Submitted"]
+__all__ = ["Decided", "Done", "Retried", "Submitted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +42,16 @@ class Done:
     event: Event
     already: bool
     """It held before; somebody else, or an earlier command, brought it about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """How another try at a parked trigger ended."""
+
+    handler: str
+    cause: UUID
+    outcome: Literal["handled", "parked"]
+    """`parked`: it failed again, and lies there as before."""
+    reason: str
+    """Why it was parked again; empty when it was handled."""
+    event: Event

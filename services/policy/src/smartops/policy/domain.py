@@ -31,7 +31,7 @@ from smartops.contracts.ids import TaskId, run_id
 from smartops.contracts.plan import Plan
 from smartops.contracts.wire import EventData, RiskLevel
 from smartops.policy.state import Gate
-from smartops.runtime.decision import NOTHING, Decision, Refusal, SetTimer
+from smartops.runtime.decision import NOTHING, CancelTimer, Decision, Refusal, SetTimer
 
 __all__ = [
     "EXPIRY_HANDLER",
@@ -114,7 +114,7 @@ def weigh(
             bundle=weighed.bundle,
             engine=weighed.engine,
         )
-        return Decision([refused])
+        return Decision([refused], timers=_nothing_due(gate))
     validated = TaskPlanValidated(
         number=planned.number,
         plan_hash=planned.plan_hash,
@@ -127,7 +127,12 @@ def weigh(
     )
     if not weighed.requires_approval:
         granted = _grant(gate, task, validated, plan, terms, now, (), automatic=True)
-        return Decision([validated, granted], reads=weighed.reads, blobs=[weighed.assessment])
+        return Decision(
+            [validated, granted],
+            timers=_nothing_due(gate),
+            reads=weighed.reads,
+            blobs=[weighed.assessment],
+        )
     required = TaskApprovalRequired(
         number=planned.number,
         plan_hash=planned.plan_hash,
@@ -143,7 +148,11 @@ def weigh(
         expires_at=now + terms.approval_ttl,
     )
     timer = SetTimer(_expiry(planned.number), required.expires_at, EXPIRY_HANDLER)
-    return Decision([validated, required], timers=[timer], blobs=[weighed.assessment])
+    return Decision(
+        [validated, required],
+        timers=[*_nothing_due(gate), timer],
+        blobs=[weighed.assessment],
+    )
 
 
 def decide_vote(
@@ -178,12 +187,14 @@ def decide_vote(
             note=vote.note,
         )
     ]
+    timers: list[CancelTimer] = []
     if vote.decision == "reject":
         events.append(
             TaskApprovalRejected(
                 number=required.number, plan_hash=required.plan_hash, by=voice, note=vote.note
             )
         )
+        timers = _nothing_due(gate)
     else:
         # A quorum counts people: whoever says yes twice, with whichever credentials, is one.
         voices = [v.by for v in gate.voices if v.decision == "approve"]
@@ -192,7 +203,8 @@ def decide_vote(
             events.append(
                 _grant(gate, task, gate.validated, plan, terms, now, approvals, automatic=False)
             )
-    return Decision(events, reads=voter.reads)
+            timers = _nothing_due(gate)
+    return Decision(events, timers=timers, reads=voter.reads)
 
 
 def refuse_vote(gate: Gate, vote: ApprovalDecide, voter: Voter, now: datetime) -> Decision:
@@ -225,8 +237,8 @@ def cancel(
 ) -> Decision:
     """End a task: at once when nothing may be running, through the runner otherwise."""
     if gate.outcome is not None or run.ended not in (None, "escalated"):
-        ended = gate.outcome or run.ended
-        return Decision(refusal=Refusal("ended", f"the task has already ended: {ended}"))
+        outcome = gate.outcome or run.ended
+        return Decision(refusal=Refusal("ended", f"the task has already ended: {outcome}"))
     if gate.cancel is not None and run.ended is None:
         if gate.cancel.keep_changes == command.keep_changes:
             return NOTHING
@@ -252,7 +264,8 @@ def cancel(
         run=gate.grant.run if gate.grant is not None else None,
     )
     if gate.grant is None:
-        return Decision([asked, TaskCancelled(task=task, reason=command.reason)])
+        ended = TaskCancelled(task=task, reason=command.reason)
+        return Decision([asked, ended], timers=_nothing_due(gate))
     return Decision([asked])
 
 
@@ -344,6 +357,11 @@ def _grant(
         bundle=validated.bundle,
         expires_at=now + terms.grant_ttl,
     )
+
+
+def _nothing_due(gate: Gate) -> list[CancelTimer]:
+    """Forget when the approval awaited so far is due: else that lies about long after the end."""
+    return [CancelTimer(_expiry(gate.required.number))] if gate.required is not None else []
 
 
 def _expiry(number: int) -> str:

@@ -6,15 +6,18 @@ from smartops.contracts.events.audit import AuditAppended
 from smartops.contracts.events.call import (
     CallFacts,
     Decided,
+    DenialReason,
+    PolicyInForce,
     ToolCallCompleted,
     ToolCallDenied,
+    ToolCallDeniedV1,
     ToolCallDispatched,
     ToolCallFailed,
     ToolCallSettled,
     ToolCallUncertain,
     UndoEntitlement,
 )
-from smartops.contracts.events.command import CommandRefused
+from smartops.contracts.events.command import CommandRefused, ParkedRetried
 from smartops.contracts.events.gate import (
     Approval,
     PlanProblem,
@@ -71,9 +74,12 @@ __all__ = [
     "CallFacts",
     "CommandRefused",
     "Decided",
+    "DenialReason",
     "EvidenceRef",
+    "ParkedRetried",
     "PlanProblem",
     "PolicyBundleActivated",
+    "PolicyInForce",
     "TargetClaimed",
     "TargetReleased",
     "TaskApprovalExpired",
@@ -107,6 +113,7 @@ __all__ = [
     "TaskSubmitted",
     "ToolCallCompleted",
     "ToolCallDenied",
+    "ToolCallDeniedV1",
     "ToolCallDispatched",
     "ToolCallFailed",
     "ToolCallRequested",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import nats
@@ -25,6 +27,8 @@ __all__ = [
     "Consumer",
     "judge_account",
     "judge_consumers",
+    "judge_health",
+    "judge_left_behind",
     "judge_refusal",
     "judge_streams",
     "look_at_bus",
@@ -56,18 +60,22 @@ class Consumer:
     """Messages that wait."""
     waiting: int
     """Requests for messages that stand: 0 when nobody pulls."""
+    in_hand: int = 0
+    """Messages that somebody works on."""
 
 
 async def look_at_bus(profile: Profile, identity: str) -> list[Finding]:
     """Connect as the person, then look around as the monitor, whose credential may be missing."""
     seed = profile.home / "credentials" / f"{identity}.nk"
     refused, account = await _as_person(profile, identity, seed)
+    ill = judge_health(await asyncio.to_thread(_health, profile.monitor_url))
     if refused is not None:
-        return [refused]
+        return [refused, *ill]
     found = judge_account(identity, account)
     if not found:
         where = f", account {account}" if account else ""
         found.append(well(PART, "connected", f"{profile.nats_url} lets {identity} in{where}"))
+    found += ill
     watcher = profile.home / "credentials" / f"{_MONITOR}.nk"
     if not watcher.is_file():
         text = f"streams and consumers were not looked at: {watcher} is not there"
@@ -96,6 +104,18 @@ def judge_account(identity: str, account: str | None) -> list[Finding]:
     return [problem(PART, "account", text, advice)]
 
 
+def judge_health(error: str | None) -> list[Finding]:
+    """What the server says of its own health; None: nothing is wrong, or it cannot be asked."""
+    if error is None:
+        return []
+    text = f"the bus runs and does not work: {one_line(error)}"
+    advice = (
+        "Make room on the disk of its store. A stream that has failed to write stays closed until"
+        " the server is restarted: `smartops up` does that by itself once there is room."
+    )
+    return [problem(PART, "unhealthy", text, advice)]
+
+
 def judge_streams(found: Mapping[str, int | None]) -> list[Finding]:
     """Whether streams are there, and dead letters in them.
 
@@ -113,6 +133,27 @@ def judge_streams(found: Mapping[str, int | None]) -> list[Finding]:
         advice = "See `smartops parked` for those that still wait, with the reason of each."
         judged.append(warning(PART, "dead_letters", text, advice))
     return judged
+
+
+def judge_left_behind(
+    first_before: int, after: Mapping[str, int], found: Iterable[Consumer | None]
+) -> list[Finding]:
+    """Whether commands lie in their stream that have all been decided.
+
+    Args:
+        first_before: place of the first command, before the consumers were looked at.
+        after: `messages` and `first_seq` of the stream, after that.
+        found: all consumers of commands.
+    """
+    idle = all(one is not None and not one.pending and not one.in_hand for one in found)
+    if not after["messages"] or after["first_seq"] != first_before or not idle:
+        return []
+    text = f"{count(after['messages'], 'command')} in {COMMANDS}, decided and not removed"
+    advice = (
+        "They do no harm: a disk was full when they were to go. To be rid of them:"
+        f" `nats stream purge {COMMANDS}` while nobody gives commands."
+    )
+    return [warning(PART, "left_behind", text, advice)]
 
 
 def judge_consumers(found: Mapping[HandlerSpec, Consumer | None]) -> list[Finding]:
@@ -167,18 +208,22 @@ async def _as_monitor(profile: Profile, seed: Path) -> list[Finding]:
     except (OSError, nats_errors.Error, ValueError) as error:
         return [judge_refusal(profile.nats_url, _MONITOR, error)]
     try:
-        streams: dict[str, int | None] = {}
-        for name in (EVENTS, COMMANDS, DEAD_LETTERS):
-            answer = await _ask(connection, f"{_API}.STREAM.INFO.{name}")
-            streams[name] = None if answer is None else int(answer["state"]["messages"])
+        states = {name: await _state(connection, name) for name in (EVENTS, COMMANDS, DEAD_LETTERS)}
         consumers = {spec: await _consumer(connection, spec) for spec in HANDLERS}
+        left = await _state(connection, COMMANDS)
     except (nats_errors.Error, OSError) as error:
         text = f"JetStream does not answer ({one_line(str(error) or type(error).__name__)})"
         advice = "See the bus's own log: its disk may be full, or it may still be starting."
         return [problem(PART, "no_answer", text, advice)]
     finally:
         await connection.close()
-    return _judge(streams, consumers)
+    streams = {name: None if it is None else it["messages"] for name, it in states.items()}
+    judged = _judge(streams, consumers)
+    before = states[COMMANDS]
+    if before is not None and left is not None:
+        of_commands = [one for spec, one in consumers.items() if spec.commands]
+        judged += judge_left_behind(before["first_seq"], left, of_commands)
+    return judged
 
 
 def _judge(
@@ -196,7 +241,18 @@ async def _consumer(connection: Nats, spec: HandlerSpec) -> Consumer | None:
     answer = await _ask(connection, subject)
     if answer is None:
         return None
-    return Consumer(int(answer.get("num_pending", 0)), int(answer.get("num_waiting", 0)))
+    pending, waiting, in_hand = (
+        int(answer.get(name, 0)) for name in ("num_pending", "num_waiting", "num_ack_pending")
+    )
+    return Consumer(pending, waiting, in_hand)
+
+
+async def _state(connection: Nats, name: str) -> dict[str, int] | None:
+    """`messages` and `first_seq` of a stream; None if it is not there."""
+    answer = await _ask(connection, f"{_API}.STREAM.INFO.{name}")
+    if answer is None:
+        return None
+    return {key: int(answer["state"][key]) for key in ("messages", "first_seq")}
 
 
 def _stream(spec: HandlerSpec) -> str:
@@ -243,6 +299,21 @@ async def _connect(profile: Profile, name: str, seed: Path) -> Nats:
 def _refusals(complaints: Sequence[Exception]) -> list[Exception]:
     """What the server itself said: more telling than that no connection came about."""
     return [error for error in complaints if isinstance(error, nats_errors.Error | OSError)]
+
+
+def _health(monitor_url: str | None) -> str | None:
+    """What the server's health page complains about; None if nothing, or it cannot be asked."""
+    if not monitor_url:
+        return None
+    try:
+        with urlopen(f"{monitor_url}/healthz", timeout=_SECONDS):  # noqa: S310 - the same
+            return None
+    except HTTPError as answer:
+        with answer, suppress(OSError, ValueError, AttributeError):
+            return str(json.loads(answer.read()).get("error", answer.reason))
+        return str(answer.reason)
+    except OSError:
+        return None
 
 
 def _account(monitor_url: str | None, client: int | None) -> str | None:

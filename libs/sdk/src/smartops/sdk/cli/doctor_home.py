@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +11,19 @@ from smartops.sdk.cli.doctor_findings import Finding, problem, warning, well
 from smartops.sdk.errors import NoProfile
 from smartops.sdk.profile import Profile
 
-__all__ = ["look_at_home"]
+__all__ = ["judge_room", "look_at_home"]
 
 PART = "home"
+ROOM_BYTES = 64 * 1024**2
+"""With less room than this servers stop working soon, or have stopped; see `NatsServer`."""
+_DISKS = {
+    "": "logs and credentials lie",
+    "postgres": "the database lies",
+    "postgres/pg_wal": "the database's write-ahead log lies",
+    "nats": "the bus's store lies",
+}
+"""What may lie on disks of its own, below a home whose servers run here."""
+
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -28,11 +39,39 @@ def look_at_home(home: Path, identity: str) -> tuple[list[Finding], Profile | No
     except NoProfile as error:
         advice = "Run `smartops up` here, or name the installation by --home or $SMARTOPS_HOME."
         return [problem(PART, "no_profile", str(error).partition(". ")[0], advice)], None
-    found = [*_profile(profile), *_credential(profile, identity)]
+    found = [*_profile(profile), *_credential(profile, identity), *_rooms(home)]
     if not found:
         text = f"{home}: tenant {profile.tenant}, credentials of {identity}"
         found.append(well(PART, "profile", text))
     return found, profile
+
+
+def judge_room(place: Path, what: str, free_bytes: int) -> list[Finding]:
+    """Whether a disk has room.
+
+    Args:
+        place: a directory on it.
+        what: what lies there, as the end of a sentence.
+        free_bytes: that we could still write.
+    """
+    if free_bytes >= ROOM_BYTES:
+        return []
+    text = f"the disk of {place}, where {what}, has {free_bytes >> 20} MiB left"
+    advice = "Make room there: accepted work waits, and servers that `smartops up` runs come back."
+    return [problem(PART, "disk_full", text, advice)]
+
+
+def _rooms(home: Path) -> Iterator[Finding]:
+    looked_at = set()
+    for name, what in _DISKS.items():
+        place = home / name
+        try:
+            device, disk = place.stat().st_dev, os.statvfs(place)
+        except OSError:
+            continue  # The servers run elsewhere, or as somebody who keeps this closed.
+        if device not in looked_at:
+            looked_at.add(device)
+            yield from judge_room(place, what, disk.f_bavail * disk.f_frsize)
 
 
 def _profile(profile: Profile) -> Iterator[Finding]:

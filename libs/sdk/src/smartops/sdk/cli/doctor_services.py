@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,10 +19,14 @@ from smartops.contracts.catalogue import SERVICES
 from smartops.sdk.cli.doctor_findings import Finding, problem, warning, well
 from smartops.sdk.cli.text import count, one_line
 
-__all__ = ["Answer", "judge_service", "look_at_services"]
+__all__ = ["Answer", "judge_losses", "judge_service", "look_at_services"]
 
 PART = "services"
 _SECONDS = 2.0
+_GONE = re.compile(
+    r'^orchestrator_commands_gone_total\{[^}]*handler="(?P<handler>[^"]+)"[^}]*\} (?P<count>\S+)$',
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,11 @@ async def look_at_services(home: Path) -> list[Finding]:
         for name, answer in zip(addresses, answers, strict=True)
         for finding in judge_service(home, name, answer)
     ]
+    pages = await asyncio.gather(
+        *(asyncio.to_thread(_metrics, f"{url}/metrics") for url in addresses.values())
+    )
+    for name, page in zip(addresses, pages, strict=True):
+        judged += judge_losses(name, page)
     missing = [name for name in SERVICES if name not in addresses]
     judged += [
         warning(
@@ -88,6 +98,20 @@ def judge_service(home: Path, name: str, answer: Answer) -> list[Finding]:
     why = "; ".join(f"{part}: {trouble}" for part, trouble in answer.reasons)
     advice = " ".join(dict.fromkeys(_advice(part, log) for part, _ in answer.reasons))
     return [problem(PART, "not_ready", f"{name} is not ready: {why}", advice)]
+
+
+def judge_losses(name: str, metrics: str) -> list[Finding]:
+    """Whether commands of a service went with their stream, as its metrics page tells."""
+    gone = {found["handler"]: int(float(found["count"])) for found in _GONE.finditer(metrics)}
+    if not sum(gone.values()):
+        return []
+    where = ", ".join(f"{number} at {handler}" for handler, number in gone.items() if number)
+    text = f"the command stream was lost, and with it up to {where}, since {name} was started"
+    advice = (
+        "Whoever did not hear of a command sends it again under the same id (`--id`): it counts "
+        "once. Then look why the bus lost its store."
+    )
+    return [warning(PART, "commands_gone", text, advice)]
 
 
 def _advice(part: str, log: Path) -> str:
@@ -145,6 +169,15 @@ def _ask(url: str) -> Answer:
     except (OSError, ValueError) as error:
         cause = getattr(error, "reason", error)
         return Answer(url, silence=getattr(cause, "strerror", None) or str(cause))
+
+
+def _metrics(url: str) -> str:
+    """A metrics page; empty if there is none: that a service is silent is said already."""
+    try:
+        with urlopen(url, timeout=_SECONDS) as reply:  # noqa: S310 - as above
+            return str(reply.read().decode(errors="replace"))
+    except (OSError, ValueError):
+        return ""
 
 
 def _reasons(body: bytes) -> tuple[tuple[str, str], ...]:

@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 from smartops.sdk.cli import doctor
-from smartops.sdk.cli.commands import approvals, audit, control, history, intents, stack, tasks
+from smartops.sdk.cli.commands import (
+    approvals,
+    audit,
+    control,
+    history,
+    intents,
+    parked,
+    stack,
+    tasks,
+)
 from smartops.sdk.cli.exits import EPILOG
 from smartops.sdk.cli.help import HelpfulGroup
 from smartops.sdk.cli.hoisting import hoist
@@ -33,7 +42,7 @@ First steps:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-for module in (stack, intents, tasks, approvals, control, history, audit, doctor):
+for module in (stack, intents, tasks, approvals, control, history, parked, audit, doctor):
     module.add_to(app)
 
 

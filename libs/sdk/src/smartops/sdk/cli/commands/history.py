@@ -1,9 +1,8 @@
-"""`events` and `parked`: the log as it is, and what could not be digested."""
+"""`events`: the log as it is."""
 
 from __future__ import annotations
 
 from contextlib import aclosing
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,7 +21,6 @@ __all__ = ["add_to"]
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(cls=HelpfulCommand, rich_help_panel="Look closer")(events)
-    app.command(cls=HelpfulCommand, rich_help_panel="Look closer")(parked)
 
 
 def events(
@@ -67,50 +65,6 @@ def events(
             async with aclosing(source) as stream:
                 async for event in stream:
                     _print(session, event)
-        return Exit.OK
-
-    run(context, action)
-
-
-def parked(
-    context: typer.Context,
-    *,
-    limit: Annotated[
-        int, typer.Option(metavar="N", min=1, max=1000, help="At most so many.")
-    ] = 100,
-) -> None:
-    """List triggers that no service could digest. They wait, nothing else waits for them.
-
-    Example:
-      smartops parked
-    """
-
-    async def action(session: Session) -> int:
-        from smartops.sdk.cli.tables import table  # noqa: PLC0415 - help must not wait for it
-        from smartops.sdk.cli.text import age  # noqa: PLC0415 - the same
-
-        async with session.reader() as reader:
-            rows = await reader.parked(limit=limit)
-        if session.json:
-            session.data(rows)
-        elif rows:
-            now = datetime.now(UTC)
-            session.show(
-                table(
-                    ["handler", "trigger", "since", "what"],
-                    [
-                        [
-                            row["handler"],
-                            str(row["cause"]),
-                            age(row["recorded_at"], now),
-                            row["reason"],
-                        ]
-                        for row in rows
-                    ],
-                )
-            )
-        else:
-            session.show("Nothing is parked: every trigger was digested.")
         return Exit.OK
 
     run(context, action)
