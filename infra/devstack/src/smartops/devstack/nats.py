@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from smartops.devstack.curing import Illness
 from smartops.devstack.errors import ServerReloadError, ServerStartError
 from smartops.devstack.files import write_private
 from smartops.devstack.monitor import greets, read_monitor
@@ -26,6 +27,12 @@ START_TIMEOUT: Final = timedelta(seconds=60)
 
 STOP_GRACE: Final = timedelta(seconds=10)
 RELOAD_TIMEOUT: Final = timedelta(seconds=5)
+
+ROOM_BYTES: Final = 64 * 1024**2
+"""With less room on its disk than this a restart would soon end as the last time did."""
+
+_FROZEN: Final = "write error"
+"""How the server's health page names a stream that it has closed after a failed write."""
 
 DEFAULT_NATS_CONFIG: Final = """\
 listen: "127.0.0.1:${PORT}"
@@ -98,6 +105,30 @@ class NatsServer(LocalServer):
     def monitor_url(self) -> str:
         """Where its HTTP monitor answers, if the configuration has one."""
         return f"http://{LOOPBACK}:{_chosen(self._monitor_port)}"
+
+    async def illness(self) -> Illness | None:
+        """A stream that takes nothing any more, because a write to it has failed once."""
+        if not self.running or "${MONITOR_PORT}" not in self._template:
+            return None
+        try:
+            health = await read_monitor(_chosen(self._monitor_port), "/healthz")
+        except (OSError, ValueError):
+            return None  # It does not serve, or is just going down; its end is seen otherwise.
+        what = str(health.get("error", ""))
+        return Illness(what, self._lacks_room()) if _FROZEN in what else None
+
+    def _lacks_room(self) -> str | None:
+        try:
+            disk = os.statvfs(self.store_dir)
+        except OSError as error:
+            return f"look after {self.store_dir}: {error.strerror}"
+        free = disk.f_bavail * disk.f_frsize
+        if free >= ROOM_BYTES:
+            return None
+        return (
+            f"free some room where {self.store_dir} lies: {free >> 20} MiB are left, and once there"
+            f" are {ROOM_BYTES >> 20} MiB it is restarted"
+        )
 
     async def reload(self, config_text: str | None = None) -> None:
         """Rewrite the configuration, from a new template if one is given, and have it taken over.

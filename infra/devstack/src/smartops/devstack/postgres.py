@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -79,6 +79,7 @@ class PostgresServer(LocalServer):
         settings: Mapping[str, str] | None = None,
         log_path: Path | None = None,
         start_timeout: timedelta = START_TIMEOUT,
+        launcher: Sequence[str] = (),
     ) -> None:
         """Describe a server.
 
@@ -89,12 +90,14 @@ class PostgresServer(LocalServer):
             settings: Server settings laid over `DEFAULT_SETTINGS`.
             log_path: Where its log is appended.
             start_timeout: How long a start may take, recovery included.
+            launcher: Program and arguments, such as `env NAME=value`, that become the server.
         """
         super().__init__(data_dir, log_path=log_path, start_timeout=start_timeout, grace=STOP_GRACE)
         self._wanted_port = port
         self._port = port
         self._password = superuser_password
         self._settings = {**DEFAULT_SETTINGS, **(settings or {})}
+        self._launcher = tuple(launcher)
         self._account: Account | None = None
 
     @property
@@ -166,6 +169,7 @@ class PostgresServer(LocalServer):
         return ServiceProcess(
             self.name,
             [
+                *self._launcher,
                 *(postgres_programs() / "postgres", "-D", self.data_dir),
                 *(part for key, value in settings.items() for part in ("-c", f"{key}={value}")),
             ],

@@ -37,6 +37,7 @@ from smartops.bus.users import (
 from smartops.contracts.catalogue import SERVICES
 from smartops.contracts.ids import principal
 from smartops.contracts.subjects import Subjects
+from smartops.devstack.archive import Archive
 from smartops.devstack.files import private_directory, write_private
 from smartops.devstack.process import ServiceProcess
 from smartops.devstack.secrets import Credentials
@@ -71,7 +72,9 @@ class StackOptions:
             that is there already says otherwise who is who.
         replicas: processes per service; one where it is not named.
         postgres_settings: laid over the server's own.
+        postgres_launcher: as of `PostgresServer`.
         bus_users: further users of the bus.
+        bus_config: from the server configuration of the bus to the one that is used.
         reach: from a service and the URL of a server to the URL under which it is told of it; for
             whoever stands between the two.
     """
@@ -88,7 +91,9 @@ class StackOptions:
     persons: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(PERSONS))
     replicas: Mapping[str, int] = field(default_factory=dict)
     postgres_settings: Mapping[str, str] = field(default_factory=dict)
+    postgres_launcher: Sequence[str] = ()
     bus_users: Sequence[BusUser] = ()
+    bus_config: Callable[[str], str] = lambda text: text
     reach: Callable[[str, str], str] = lambda _service, url: url
 
 
@@ -113,11 +118,12 @@ class Stack:
         self.topology = build_topology(self.subjects)
         self.principals = {name: principal("local", name) for name in options.persons}
         self.postgres = PostgresServer(
-            self.home / "postgres", settings=dict(options.postgres_settings)
+            self.home / "postgres",
+            settings={**Archive(self.home).server_settings(), **options.postgres_settings},
+            launcher=options.postgres_launcher,
         )
-        self.nats = NatsServer(
-            self.home / "nats", config_text=render_config(self._users(), self.topology)
-        )
+        config = options.bus_config(render_config(self._users(), self.topology))
+        self.nats = NatsServer(self.home / "nats", config_text=config)
         self.services: dict[str, ServiceProcess] = {}
         self.playground: ServiceProcess | None = None
         self.fleet_url: str | None = None

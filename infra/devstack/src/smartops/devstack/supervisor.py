@@ -11,6 +11,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
+from smartops.devstack.curing import Curable, keep_curing
 from smartops.devstack.errors import ServerStartError
 from smartops.devstack.process import DEFAULT_GRACE, describe_exit
 
@@ -64,6 +65,7 @@ class _Kept:
     ready: Callable[[], Awaitable[None]] | None
     ready_timeout: timedelta
     keeper: asyncio.Task[None] | None = None
+    curer: asyncio.Task[None] | None = None
     restarts: int = 0
 
 
@@ -155,6 +157,8 @@ class Supervisor:
     ) -> None:
         """Start a child, wait until it is ready, and keep it running from then on.
 
+        A child that can tell that it runs and does not work (`Curable`) is looked after as well.
+
         Args:
             child: Started after all earlier ones, stopped before them.
             ready: Returns once the child serves; cancelled if the child ends first. None: the
@@ -168,13 +172,15 @@ class Supervisor:
         self._kept.append(kept)
         await self._start(kept)
         kept.keeper = asyncio.create_task(self._keep(kept), name=f"keep {child.name}")
+        if isinstance(child, Curable):
+            cure = keep_curing(child, self._grace, self._report)
+            kept.curer = asyncio.create_task(cure, name=f"cure {child.name}")
 
     async def release(self, name: str) -> None:
         """Stop one child and do not start it again; the others go on."""
         kept = self._find(name)
         self._kept.remove(kept)
-        if kept.keeper is not None:
-            await _cancel(kept.keeper)
+        await _leave_alone(kept)
         await kept.child.terminate(self._grace)
 
     async def run_until_stopped(self) -> None:
@@ -257,10 +263,15 @@ class Supervisor:
 
     async def _stop_all(self) -> None:
         for kept in self._kept:
-            if kept.keeper is not None:
-                await _cancel(kept.keeper)
+            await _leave_alone(kept)
         for kept in reversed(self._kept):
             await kept.child.terminate(self._grace)
+
+
+async def _leave_alone(kept: _Kept) -> None:
+    for task in (kept.keeper, kept.curer):
+        if task is not None:
+            await _cancel(task)
 
 
 async def _cancel(task: asyncio.Future[Any]) -> None:

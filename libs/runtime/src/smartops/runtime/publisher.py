@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from smartops.bus.api import ApiError, BusClient
-from smartops.bus.relay import Outgoing, Relay
+from smartops.bus.relay import DEFAULT_TIMEOUT, Outgoing, Relay
 from smartops.contracts.subjects import Subjects
 from smartops.eventstore.errors import StoreError
 from smartops.eventstore.rows import OutboxRow
 from smartops.eventstore.store import EventStore
+from smartops.runtime.intake import Intake
 from smartops.runtime.republishing import Republisher
 from smartops.runtime.settings import ServiceSettings
 
@@ -25,10 +26,13 @@ _LEFTOVERS_AGE = timedelta(seconds=2)
 """Outbox rows this old were not acked in time; they are published again."""
 
 _NOTE_EVERY_S = 30.0
-"""Between two notes of how far the stream is."""
+"""Between two notes of how far the stream is, and two questions whether it is still the same."""
 
 _LEFTOVERS_PAUSE_S = 1.0
 _LEFTOVERS_LIMIT = 500
+_PROBE_LIMIT = 1
+"""Leftovers published at a time while the stream takes nothing: enough to hear when it does."""
+
 _LAST_WORDS_S = 5.0
 """For publishes under way at a stop; what is late is published by the next process."""
 
@@ -46,16 +50,22 @@ class Publisher:
         self._nc: BusClient | None = None
         self._relay: Relay | None = None
         self._republisher: Republisher | None = None
+        self._intake = Intake(DEFAULT_TIMEOUT)
         self._looks = asyncio.Event()
-        self._note_at = 0.0
+        self._note_at = self._ask_at = 0.0
         self._under_way: set[asyncio.Task[None]] = set()
         self._leftovers: asyncio.Task[None] | None = None
         store.on_committed(self._committed)
 
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be published though the bus is there; None while it can."""
+        return self._intake.trouble
+
     async def start(self, nc: BusClient) -> None:
         """Begin to publish on a connection."""
         self._nc = nc
-        self._relay = Relay(nc, self._store.outbox_done, on_failed=self._failed)
+        self._relay = Relay(nc, self._acked, on_failed=self._failed)
         await self._relay.start()
         self._republisher = Republisher(self._service, self._store, nc, self._relay, self._subjects)
         self._looks.set()
@@ -63,6 +73,7 @@ class Publisher:
 
     async def reconnected(self) -> None:
         """The connection is back, perhaps to another server, or to one that has lost something."""
+        self._intake.forget()
         self._looks.set()
 
     async def stop(self) -> None:
@@ -79,6 +90,8 @@ class Publisher:
     def _committed(self, rows: Sequence[OutboxRow]) -> None:
         if self._relay is None or not self._settings.events_enabled:
             return
+        if self._intake.trouble is not None:
+            return  # They are in the outbox, and go out from there once the stream takes some.
         if self._settings.events_mode == "logger":
             for row in rows:
                 _log.info("event", extra={"subject": row.subject, "position": row.position})
@@ -92,14 +105,27 @@ class Publisher:
             [Outgoing(row.subject, row.state, str(row.event_id), row.position) for row in rows]
         )
 
-    def _failed(self, _positions: Sequence[int], _why: str) -> None:
+    def _acked(self, positions: list[int]) -> None:
+        self._intake.acked(asyncio.get_running_loop().time())
+        self._store.outbox_done(positions)
+
+    def _failed(self, _positions: Sequence[int], why: str) -> None:
         """The stream may have gone, and may come back as another one."""
+        if self._nc is not None and self._nc.is_connected:
+            self._intake.failed(why, asyncio.get_running_loop().time())
         self._looks.set()
 
     async def _look_after_the_stream(self, republisher: Republisher) -> None:
         loop = asyncio.get_running_loop()
+        if republisher.is_replaced():
+            self._looks.set()
         try:
-            if self._looks.is_set():
+            if loop.time() >= self._ask_at:
+                self._ask_at = loop.time() + _NOTE_EVERY_S
+                if await republisher.is_anew():
+                    self._looks.set()
+            # A stream that takes nothing would be asked, and filled up, again each second.
+            if self._looks.is_set() and self._intake.trouble is None:
                 self._looks.clear()
                 await republisher.look()
             if loop.time() >= self._note_at and await republisher.note():
@@ -118,7 +144,8 @@ class Publisher:
             if self._republisher is not None:
                 await self._look_after_the_stream(self._republisher)
             try:
-                rows = await self._store.outbox_pending(_LEFTOVERS_AGE, _LEFTOVERS_LIMIT)
+                limit = _LEFTOVERS_LIMIT if self._intake.trouble is None else _PROBE_LIMIT
+                rows = await self._store.outbox_pending(_LEFTOVERS_AGE, limit)
             except StoreError as error:
                 _log.info("leftovers: %s", error)
                 continue
