@@ -30,6 +30,7 @@ class Crew:
 
     Attributes:
         accepted: what was asked for, by task, once the command stream has it on disk.
+        hesitating: while set, what is to be approved is laid aside instead.
     """
 
     def __init__(self, operator: Person, approver: Person, runbooks: Runbooks) -> None:
@@ -40,7 +41,14 @@ class Crew:
         self._settled: dict[UUID, asyncio.Event] = {}
         self._votes: set[asyncio.Task[None]] = set()
         self._required: dict[UUID, TaskApprovalRequired] = {}
+        self._aside: list[tuple[UUID, TaskApprovalRequired]] = []
+        self.hesitating = False
         self.accepted: dict[UUID, Accepted] = {}
+
+    @property
+    def laid_aside(self) -> int:
+        """Approvals laid aside and not taken up again."""
+        return len(self._aside)
 
     @property
     def in_flight(self) -> int:
@@ -69,9 +77,10 @@ class Crew:
             return
         if isinstance(said.data, TaskApprovalRequired):
             self._required[task] = said.data
-            vote = asyncio.create_task(self._approve(task, said.data))
-            self._votes.add(vote)
-            vote.add_done_callback(self._votes.discard)
+            if self.hesitating:
+                self._aside.append((task, said.data))
+            else:
+                self._begin_vote(task, said.data)
         if self._fates[task].settled_at is not None and task in self._settled:
             self._settled[task].set()
 
@@ -93,6 +102,16 @@ class Crew:
         votes = [task for task in self._required if self._fates[task].state == "needs_approval"]
         return intents, votes
 
+    def take_up(self, count: int) -> None:
+        """Vote now on so many of those laid aside, the oldest first."""
+        taken, self._aside = self._aside[:count], self._aside[count:]
+        for task, required in taken:
+            self._begin_vote(task, required)
+
+    def forget(self) -> None:
+        """Never vote on what is laid aside: it waits until it expires."""
+        self._aside.clear()
+
     async def say_again(self) -> None:
         """Give every command without an answer once more, under its own id."""
         intents, votes = self.unanswered()
@@ -108,6 +127,11 @@ class Crew:
             vote.cancel()
         if self._votes:
             await asyncio.wait(self._votes)
+
+    def _begin_vote(self, task: UUID, required: TaskApprovalRequired) -> None:
+        vote = asyncio.create_task(self._approve(task, required))
+        self._votes.add(vote)
+        vote.add_done_callback(self._votes.discard)
 
     async def _approve(self, task: UUID, required: TaskApprovalRequired) -> None:
         vote = {

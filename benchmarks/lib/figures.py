@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["per_unit", "percentile", "rounded", "spread"]
+__all__ = ["long_spread", "per_unit", "percentile", "rounded", "spread"]
 
 
 def percentile(values: Iterable[float], share: float) -> float | None:
@@ -30,6 +30,11 @@ def spread(values: Sequence[float], digits: int = 2) -> dict[str, float | int | 
         "p50": rounded(percentile(values, 0.5), digits),
         "max": rounded(max(values, default=None), digits),
     }
+
+
+def long_spread(values: Sequence[float], digits: int = 2) -> dict[str, float | int | None]:
+    """`spread`, with the value that one in a hundred exceeds."""
+    return {**spread(values, digits), "p99": rounded(percentile(values, 0.99), digits)}
 
 
 def per_unit(totals: Mapping[str, float], count: int, scale: float = 1.0) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Self
 
 import asyncpg
@@ -44,14 +45,33 @@ class LogTail:
     Looks when poked, and every now and then.
     """
 
-    def __init__(self, dsn: str, hear: Callable[[Said], None]) -> None:
-        """Prepare; `hear` is told each event, once and in order."""
+    def __init__(
+        self,
+        dsn: str,
+        hear: Callable[[Said], None],
+        *,
+        keep: bool = True,
+        true_time: Callable[[datetime], datetime] | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            dsn: the log's database.
+            hear: told each event, once and in order.
+            keep: whether `events` holds them as well; a long run would fill the memory.
+            true_time: from when the database's clock said that an event was recorded to when it
+                was; None: the same.
+        """
         self._dsn = dsn
         self._hear = hear
+        self._keep = keep
+        self._true_time = true_time or (lambda recorded_at: recorded_at)
+        self._position = 0
         self._poked = asyncio.Event()
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.events: list[Said] = []
+        """What was heard so far; nothing if it is not kept."""
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._follow(), name="log tail")
@@ -84,7 +104,7 @@ class LogTail:
                 continue
             try:
                 while True:
-                    rows = await connection.fetch(_ROWS, len(self.events), timeout=10)
+                    rows = await connection.fetch(_ROWS, self._position, timeout=10)
                     self._take([StoredRow._make(row) for row in rows])
                     if not rows:
                         await self._rest()
@@ -101,8 +121,10 @@ class LogTail:
 
     def _take(self, rows: Sequence[StoredRow]) -> None:
         for row in rows:
-            said = Said(row)
-            self.events.append(said)
+            said = Said(row._replace(recorded_at=self._true_time(row.recorded_at)))
+            self._position = row.position
+            if self._keep:
+                self.events.append(said)
             self._hear(said)
         if rows:
             self._news.set()

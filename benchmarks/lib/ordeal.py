@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -45,6 +45,8 @@ __all__ = ["ENOUGH", "Endured", "Load", "Scene", "Verdict", "endure", "judge", "
 ENVIRONMENT = "staging"
 ENOUGH = 0.9
 """Share of tasks that faults must really have met; below it the run shows nothing."""
+READ_PER_S = 500
+"""Events that are read and parsed at least, however busy the machine is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +98,8 @@ class Scene:
     crew: Crew
     tail: LogTail
     endured: Endured
+    enough: asyncio.Event
+    """Set: no new tasks. It is, at the latest, when the body returns."""
 
     @property
     def stack(self) -> Stack:
@@ -131,8 +135,17 @@ Body = Callable[[Scene], Awaitable[None]]
 
 Enter = Callable[[Stack, str], Awaitable[Person]]
 
+TrueTime = Callable[[datetime], datetime]
 
-async def endure(wards: Wards, load: Load, body: Body, enter: Enter = Person.connect) -> Endured:
+
+async def endure(
+    wards: Wards,
+    load: Load,
+    body: Body,
+    enter: Enter = Person.connect,
+    *,
+    keep: bool = True,
+) -> Endured:
     """Keep tasks in flight while `body` runs, then let all come to rest.
 
     Args:
@@ -140,6 +153,7 @@ async def endure(wards: Wards, load: Load, body: Body, enter: Enter = Person.con
         load: how much work.
         body: see `Body`; called once at least half of the tasks execute.
         enter: makes the two people.
+        keep: whether the scene's tail holds what it heard; `judge` reads everything anew anyway.
     """
     stack, endured, loop = wards.stack, Endured(), asyncio.get_running_loop()
     runbooks = Runbooks(load.seed, load.servers, ENVIRONMENT)
@@ -150,18 +164,21 @@ async def endure(wards: Wards, load: Load, body: Body, enter: Enter = Person.con
     endured.accepted = crew.accepted
     enough = asyncio.Event()
     try:
-        async with LogTail(stack.postgres.dsn(), crew.hear) as tail:
+        async with LogTail(stack.postgres.dsn(), crew.hear, keep=keep) as tail:
             await crew.listen(tail)
             slots = [asyncio.create_task(crew.keep_busy(enough)) for _ in range(load.tasks)]
             if not await tail.until(lambda: crew.executing >= load.tasks / 2, load.patience_s):
                 endured.broken.append(f"only {crew.executing} of {load.tasks} tasks began")
             try:
-                await body(Scene(wards, crew, tail, endured))
+                await body(Scene(wards, crew, tail, endured, enough))
             finally:
                 enough.set()
             over = loop.time()
             progress(f"all faults are over; {crew.in_flight} tasks in flight")
             await asyncio.wait(slots, timeout=load.patience_s)
+            # Others may have asked for something, too: who decides on it stays as long.
+            left = load.patience_s - (loop.time() - over)
+            await tail.until(lambda: not crew.in_flight, max(left, 0.0))
             endured.rest_s = loop.time() - over
             for slot in slots:
                 slot.cancel()
@@ -173,7 +190,14 @@ async def endure(wards: Wards, load: Load, body: Body, enter: Enter = Person.con
     return endured
 
 
-async def judge(stack: Stack, load: Load, endured: Endured, *, await_bus: bool = True) -> Verdict:
+async def judge(
+    stack: Stack,
+    load: Load,
+    endured: Endured,
+    *,
+    await_bus: bool = True,
+    true_time: TrueTime | None = None,
+) -> Verdict:
     """Hold what is left against every promise.
 
     Args:
@@ -181,9 +205,11 @@ async def judge(stack: Stack, load: Load, endured: Endured, *, await_bus: bool =
         load: what was in flight.
         endured: what `endure` returned.
         await_bus: wait until the bus, too, holds nothing any more.
+        true_time: from what the database's clock said to what it should have; None: the same.
     """
     left, settled_s = await settle(stack, load.patience_s / 2, await_bus=await_bus)
-    evidence, heads = await read_evidence(stack, endured)
+    began = time.monotonic()
+    evidence, heads = await read_evidence(stack, endured, true_time)
     violations = [
         *endured.broken,
         *check_acceptance(evidence),
@@ -213,6 +239,7 @@ async def judge(stack: Stack, load: Load, endured: Endured, *, await_bus: bool =
         "events": len(evidence.events),
         "events_swept": events_swept(stack),
         "requests": dict(Counter(str(request.outcome) for request in evidence.requests)),
+        "judged_in_s": round(time.monotonic() - began, 1),
     }
     void = None
     if min(in_flight, hit) < ENOUGH:
@@ -220,7 +247,9 @@ async def judge(stack: Stack, load: Load, endured: Endured, *, await_bus: bool =
     return Verdict(figures, tuple(violations), void, evidence, heads)
 
 
-async def read_evidence(stack: Stack, endured: Endured) -> tuple[Evidence, list[Head]]:
+async def read_evidence(
+    stack: Stack, endured: Endured, true_time: TrueTime | None = None
+) -> tuple[Evidence, list[Head]]:
     """Read everything anew: what was followed meanwhile may have been lost in a crash since."""
     fates = Fates()
     connection = await asyncpg.connect(stack.postgres.dsn())
@@ -230,8 +259,8 @@ async def read_evidence(stack: Stack, endured: Endured) -> tuple[Evidence, list[
         blobs = await connection.fetch("select digest, content from smartops_log.blobs")
     finally:
         await connection.close()
-    async with LogTail(stack.postgres.dsn(), fates.hear) as tail:
-        await tail.until(lambda: len(tail.events) >= head, 60)
+    async with LogTail(stack.postgres.dsn(), fates.hear, true_time=true_time) as tail:
+        await tail.until(lambda: len(tail.events) >= head, 60 + head / READ_PER_S)
     fleet = {str(server["id"]): server for server in await stack.fleet()}
     evidence = Evidence(
         accepted=endured.accepted,

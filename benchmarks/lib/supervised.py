@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from smartops.devstack.stack import Stack, StackOptions
-from smartops.devstack.supervisor import Child, Supervisor
+from smartops.devstack.supervisor import Child, RestartPolicy, Supervisor
 
 __all__ = ["NATS", "POSTGRES", "Wards", "supervised_stack"]
 
@@ -60,11 +60,17 @@ class Wards:
 
 @asynccontextmanager
 async def supervised_stack(
-    home: Path, options: StackOptions, *, handle_signals: bool = True
+    home: Path,
+    options: StackOptions,
+    *,
+    handle_signals: bool = True,
+    policy: RestartPolicy | None = None,
 ) -> AsyncIterator[Wards]:
     """A running stack with a supervisor that we hear; all of it is gone at the end."""
     wards = Wards()
-    async with Supervisor(report=wards.hear, handle_signals=handle_signals) as supervisor:
+    async with Supervisor(
+        report=wards.hear, handle_signals=handle_signals, policy=policy
+    ) as supervisor:
         stack = Stack(home, options, supervisor)
         wards.bind(stack, supervisor)
         await stack.start()

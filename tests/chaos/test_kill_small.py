@@ -17,39 +17,33 @@ from benchmarks.lib.checks.history import check_history
 from benchmarks.lib.checks.honesty import check_honesty
 from benchmarks.lib.fates import Fates
 from benchmarks.lib.log_tail import Said
-from benchmarks.prove.kill_everything import Judged, Plan, kill_everything
+from benchmarks.lib.ordeal import Load, Verdict
+from benchmarks.prove.kill_everything import Plan, kill_everything
 
 SMALL = Plan(
-    tasks=8,
+    load=Load(tasks=8, servers=60, seed=7, delay_ms=250, lost_answers=0, patience_s=40),
     kills=1,
     parts=("runner", "tool_gateway", "nats-server", "postgres"),
-    servers=60,
-    seed=7,
     pause_s=1.0,
-    delay_ms=250,
-    lost_answers=0,
-    patience_s=40,
     await_bus=False,
 )
 
 
 @pytest.fixture(scope="module")
-async def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
+async def judged(tmp_path_factory: pytest.TempPathFactory) -> Verdict:
     found = await kill_everything(tmp_path_factory.mktemp("home"), SMALL, handle_signals=False)
     assert found is not None
     return found
 
 
-async def test_no_promise_breaks_when_services_bus_and_database_are_killed(judged: Judged) -> None:
-    outcome = judged.outcome
-
-    assert outcome.violations == ()
-    assert outcome.void is None
-    assert outcome.figures["kills"] == dict.fromkeys(SMALL.parts, 1)
-    assert len(judged.evidence.accepted) >= SMALL.tasks
+async def test_no_promise_breaks_when_services_bus_and_database_are_killed(judged: Verdict) -> None:
+    assert judged.violations == ()
+    assert judged.void is None
+    assert judged.figures["kills"] == dict.fromkeys(SMALL.parts, 1)
+    assert len(judged.evidence.accepted) >= SMALL.load.tasks
 
 
-async def test_a_second_send_of_an_opaque_call_is_noticed(judged: Judged) -> None:
+async def test_a_second_send_of_an_opaque_call_is_noticed(judged: Verdict) -> None:
     evidence = judged.evidence
     sent = next(r for r in evidence.requests if r.operation == "restart")
 
@@ -59,7 +53,7 @@ async def test_a_second_send_of_an_opaque_call_is_noticed(judged: Judged) -> Non
     assert any("dispatched 1 times" in found for found in check_authority(twice))
 
 
-async def test_a_call_that_claims_more_than_happened_is_noticed(judged: Judged) -> None:
+async def test_a_call_that_claims_more_than_happened_is_noticed(judged: Verdict) -> None:
     evidence = judged.evidence
     done = next(call for call, one in evidence.completed.items() if _restarts(one))
     requests = [
@@ -70,7 +64,7 @@ async def test_a_call_that_claims_more_than_happened_is_noticed(judged: Judged) 
     assert any(str(done) in found for found in check_honesty(_with(evidence, requests=requests)))
 
 
-async def test_a_request_that_was_never_dispatched_is_noticed(judged: Judged) -> None:
+async def test_a_request_that_was_never_dispatched_is_noticed(judged: Verdict) -> None:
     evidence = judged.evidence
     call = evidence.requests[0].call
     assert call is not None
@@ -79,7 +73,7 @@ async def test_a_request_that_was_never_dispatched_is_noticed(judged: Judged) ->
     assert any("request 1 " in found for found in check_authority(_with(evidence, events=events)))
 
 
-async def test_a_request_with_another_body_is_noticed(judged: Judged) -> None:
+async def test_a_request_with_another_body_is_noticed(judged: Verdict) -> None:
     evidence = judged.evidence
     first, *rest = evidence.requests
 
@@ -88,7 +82,7 @@ async def test_a_request_with_another_body_is_noticed(judged: Judged) -> None:
     assert any("its body" in found for found in check_authority(_with(evidence, requests=forged)))
 
 
-async def test_a_task_that_the_log_forgot_is_noticed(judged: Judged) -> None:
+async def test_a_task_that_the_log_forgot_is_noticed(judged: Verdict) -> None:
     evidence = judged.evidence
     lost = next(iter(evidence.accepted))
     events = [said for said in evidence.events if said.row.task != lost]
@@ -96,7 +90,7 @@ async def test_a_task_that_the_log_forgot_is_noticed(judged: Judged) -> None:
     assert any("0 times" in found for found in check_acceptance(_with(evidence, events=events)))
 
 
-async def test_a_task_that_stands_still_is_noticed(judged: Judged) -> None:
+async def test_a_task_that_stands_still_is_noticed(judged: Verdict) -> None:
     evidence = judged.evidence
     task = next(iter(evidence.accepted))
     events = [
@@ -110,7 +104,7 @@ async def test_a_task_that_stands_still_is_noticed(judged: Judged) -> None:
     assert any("neither ended nor with a human" in one for one in found)
 
 
-async def test_an_altered_and_a_missing_event_are_noticed(judged: Judged) -> None:
+async def test_an_altered_and_a_missing_event_are_noticed(judged: Verdict) -> None:
     events = list(judged.evidence.events)
     middle = len(events) // 2
     altered = Said(events[middle].row._replace(state=events[middle].row.state + b" "))

@@ -58,10 +58,14 @@ class Evidence:
     grants: dict[tuple[UUID, int], tuple[int, TaskApprovalGranted]] = field(init=False)
     """By task and number: position and event."""
     _plans: dict[str, Plan] = field(init=False, default_factory=dict)
+    _by_call: dict[str | None, list[Request]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.dispatched = defaultdict(list)
         self.completed, self.failed, self.grants = {}, {}, {}
+        self._by_call = defaultdict(list)
+        for request in self.requests:
+            self._by_call[request.call].append(request)
         for said in self.events:
             match said.data:
                 case ToolCallDispatched():
@@ -91,4 +95,4 @@ class Evidence:
 
     def requests_of(self, call: UUID) -> list[Request]:
         """What arrived on behalf of a call."""
-        return [request for request in self.requests if request.call == str(call)]
+        return self._by_call.get(str(call), [])

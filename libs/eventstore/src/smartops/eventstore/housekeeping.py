@@ -1,5 +1,6 @@
 """What a role does with its own rows beside the append: outbox, timers, handlers, parking."""
 
+import time
 from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -26,6 +27,12 @@ __all__ = ["Housekeeping"]
 
 _UNHANDLED = f"select {COLUMNS} from smartops_log.unhandled($1, $2, $3, $4, $5)"  # noqa: S608
 
+_DUE_TIMERS = (
+    "select clock_timestamp(), t.* "
+    "from (values (0)) one left join smartops_log.due_timers($1) t on true"
+)
+"""One row at least: the clock is told even if there is no timer."""
+
 
 class Housekeeping:
     """A part of `EventStore`. During an outage these calls wait."""
@@ -33,6 +40,10 @@ class Housekeeping:
     @abstractmethod
     async def _call(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
         """Run a statement that may safely run twice."""
+
+    @abstractmethod
+    def _observe(self, now: datetime, sent: float) -> None:
+        """Learn the database's clock from an answer to what was sent at a monotonic time."""
 
     async def outbox_pending(
         self, older_than: timedelta = OLDER_THAN, limit: int = 500
@@ -84,9 +95,14 @@ class Housekeeping:
         return [Publication(*row) for row in rows]
 
     async def due_timers(self, limit: int = DEFAULT_LIMIT) -> DueTimers:
-        """Own timers that are due by the database's clock, and when the next one will be."""
-        rows = await self._call("select * from smartops_log.due_timers($1)", limit)
-        timers = [_timer(*row) for row in rows]
+        """Own timers that are due by the database's clock, and when the next one will be.
+
+        Tells the clock on the way: so whoever looks regularly knows it, even if it writes nothing.
+        """
+        sent = time.monotonic()
+        rows = await self._call(_DUE_TIMERS, limit)
+        self._observe(rows[0][0], sent)
+        timers = [_timer(*row[1:]) for row in rows if row[1] is not None]
         coming = [timer for timer in timers if timer.late < timedelta(0)]
         return DueTimers(
             [timer for timer in timers if timer.late >= timedelta(0)],

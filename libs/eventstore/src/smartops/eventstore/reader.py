@@ -117,13 +117,28 @@ class Reader:
                 wanted, self._queue = self._queue[:MAX_READS], self._queue[MAX_READS:]
                 # Who was cancelled in an outage is not read for.
                 self._in_flight = [read for read in wanted if not read.future.done()]
-                try:
-                    await self._read(self._in_flight)
-                except Exception as error:  # noqa: BLE001 - raised where the reads came from.
-                    _fail(self._in_flight, error)
+                await self._answer(self._in_flight)
                 self._in_flight = ()
             self._wake.clear()
             await self._wake.wait()
+
+    async def _answer(self, wanted: Sequence[_Stream | _Blob]) -> None:
+        """Read; if that is refused, halve until only who asked for the impossible is told so.
+
+        A name with a NUL, or a version beyond all numbers, comes in from outside, and must not
+        cost those their answer who happened to ask in the same moment.
+        """
+        try:
+            await self._read(wanted)
+        except (StoreUnavailable, StoreClosed) as error:
+            _fail(wanted, error)
+        except Exception as error:  # noqa: BLE001 - raised where the reads came from.
+            half = len(wanted) // 2
+            if half == 0:
+                _fail(wanted, error)
+                return
+            await self._answer(wanted[:half])
+            await self._answer(wanted[half:])
 
     async def _gather(self) -> None:
         """Let what is asked together travel together.

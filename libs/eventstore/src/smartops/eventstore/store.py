@@ -15,6 +15,7 @@ from smartops.eventstore.link import Connect, Connection, Link
 from smartops.eventstore.listeners import Listeners
 from smartops.eventstore.log_reads import LogReads
 from smartops.eventstore.outbox import OutboxDone
+from smartops.eventstore.pulse import Pulse
 from smartops.eventstore.reader import Reader
 from smartops.eventstore.results import AppendResult, Committed
 from smartops.eventstore.rows import OutboxRow, StoredRow
@@ -68,6 +69,7 @@ class EventStore(LogReads, Housekeeping, SnapshotRows, TrackedAppends):
         self._append_link = Link("append", connect("append"))
         self._read_link = Link("read", connect("read"))
         self._housekeeping_link = Link("housekeeping", connect("housekeeping"))
+        self._pulse = Pulse(Link("pulse", connect("pulse")))
         self._clock = DatabaseClock()
         self._committed: Listeners[Sequence[OutboxRow]] = Listeners()
         self._timer_set: Listeners[datetime] = Listeners()
@@ -132,16 +134,25 @@ class EventStore(LogReads, Housekeeping, SnapshotRows, TrackedAppends):
         await self._appender.close(grace.total_seconds())
         await self._reader.close()
         await self._outbox_done.close(min(1.0, grace.total_seconds()))
+        await self._pulse.close()
         for link in (self._append_link, self._read_link, self._housekeeping_link):
             await link.close()
+
+    def keep_pulse(self) -> None:
+        """Ask the database for a sign of life every few seconds, over a further connection.
+
+        Else `trouble` tells of a server that stands still, without hanging up, only once the
+        patience of a statement is at its end.
+        """
+        self._pulse.start()
 
     # --- State -----------------------------------------------------------------------------------
 
     @property
     def trouble(self) -> str | None:
         """Why the database cannot be used right now; None while all is well."""
-        links = (self._append_link, self._read_link, self._housekeeping_link)
-        return next((link.trouble for link in links if link.trouble is not None), None)
+        parts = (self._append_link, self._read_link, self._housekeeping_link, self._pulse)
+        return next((part.trouble for part in parts if part.trouble is not None), None)
 
     @property
     def healthy(self) -> bool:
@@ -252,7 +263,7 @@ class EventStore(LogReads, Housekeeping, SnapshotRows, TrackedAppends):
         )
         sent = time.monotonic()
         [[now]] = await self._call("select clock_timestamp()")
-        self._clock.observe(now, sent, time.monotonic())
+        self._observe(now, sent)
         self._appender.start()
         self._reader.start()
         self._outbox_done.start()
@@ -280,6 +291,10 @@ class EventStore(LogReads, Housekeeping, SnapshotRows, TrackedAppends):
     @override
     async def _call(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
         return await self._housekeeping_link.repeat(sql, *arguments, timeout=TIMEOUT)
+
+    @override
+    def _observe(self, now: datetime, sent: float) -> None:
+        self._clock.observe(now, sent, time.monotonic())
 
     async def _delete_outbox_rows(self, positions: list[int]) -> object:
         return await self._call("select smartops_log.outbox_done($1)", positions)

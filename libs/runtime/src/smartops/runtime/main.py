@@ -48,6 +48,7 @@ async def _run(name: str, settings: ServiceSettings, wire: Wire) -> None:
         settings.database_url.get_secret_value(), patience=_DATABASE_PATIENCE
     )
     store.count_in(telemetry.metrics)
+    store.keep_pulse()
     service = Service(name, settings, telemetry, store)
     stage = "starting: telling the log what this process holds"
     close = await wire(service)

@@ -21,7 +21,7 @@ from uuid import UUID
 
 from pydantic_core import from_json
 from smartops.bus.api import NO_ANSWER, ApiError, BusClient, message_id_at, stream_state
-from smartops.bus.relay import Outgoing, Relay
+from smartops.bus.relay import Acknowledged, Outgoing, Relay
 from smartops.bus.topology import EVENTS_STREAM
 from smartops.contracts.catalogue import EVENTS
 from smartops.contracts.streams import parse_stream
@@ -64,7 +64,9 @@ class Republisher:
             if spec.published and (category := spec.decided_by.get(service)) is not None
         }
         self._server = ""
+        self._medium = ""
         self._noted = 0
+        self._last: Acknowledged | None = None
 
     async def look(self) -> int:
         """Publish again what the stream has lost; to be called on each connection.
@@ -80,6 +82,7 @@ class Republisher:
         notes = await self._store.publications()
         standing = await self._standing(notes, state)
         server = self._nc.server_id
+        self._medium, self._last = state["created"], None
         if notes and standing is notes[0] and server == self._server:
             return 0
         if notes and standing is not notes[0]:
@@ -89,6 +92,31 @@ class Republisher:
         self._server = server
         return count
 
+    def is_replaced(self) -> bool:
+        """Whether the stream seems to be another one than at the last look; asks nobody.
+
+        A stream may be deleted and made anew while nothing is published: then no publish fails, and
+        the connection holds. But its places begin at 1 again. A false alarm costs a look.
+        """
+        newest, last = self._relay.newest, self._last
+        if newest is None:
+            return False
+        self._last = newest
+        return (
+            last is not None
+            and newest.position > last.position
+            and newest.sequence <= last.sequence
+        )
+
+    async def is_anew(self) -> bool:
+        """The same, by asking: for who has nothing to publish; to be called now and then.
+
+        Raises:
+            ApiError: the stream does not answer.
+        """
+        state = await stream_state(self._nc, EVENTS_STREAM)
+        return bool(state["created"] != self._medium)
+
     async def note(self) -> bool:
         """Remember how far this service is; to be called now and then.
 
@@ -96,12 +124,16 @@ class Republisher:
             Whether there was anything new to remember.
 
         Raises:
-            ApiError: the stream does not answer.
+            ApiError: the stream does not answer, or is another one than at the last look: look
+                again.
         """
         newest = self._relay.newest
         if newest is None or newest.position <= self._noted:
             return False
         state = await stream_state(self._nc, EVENTS_STREAM)
+        if state["created"] != self._medium:
+            # What was published before is not in it: no witness must say that it is.
+            raise ApiError(EVENTS_STREAM, NO_ANSWER, 0, "the stream was made anew")
         await self._store.note_published(
             newest.position, state["created"], newest.sequence, UUID(newest.msg_id), 2 * KEEP
         )
