@@ -30,8 +30,9 @@ lint: setup ## style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: setup ## mypy, strict, on every package
-	$(BIN)/mypy $(foreach package,$(PACKAGES),-p smartops.$(package))
+types: setup ## mypy, strict, on every package, the experiments and what tests share
+	$(BIN)/mypy $(foreach package,$(PACKAGES),-p smartops.$(package)) -p benchmarks
+	MYPYPATH=tests $(BIN)/mypy -p support
 
 walls: setup ## who may import whom
 	$(BIN)/lint-imports

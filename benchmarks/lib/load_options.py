@@ -20,6 +20,9 @@ def add_load_options(parser: ArgumentParser, standard: Load) -> None:
     parser.add_argument(
         "--lost-answers", type=int, default=standard.lost_answers, help="servers that lose one"
     )
+    parser.add_argument(
+        "--patience", type=float, default=standard.patience_s, help="until all is at rest, seconds"
+    )
     parser.add_argument("--home", type=Path, help="keep the stack's data there; must be new")
 
 
@@ -32,4 +35,5 @@ def load_of(options: Namespace, standard: Load) -> Load:
         seed=options.seed,
         delay_ms=options.delay,
         lost_answers=options.lost_answers,
+        patience_s=options.patience,
     )

@@ -45,4 +45,5 @@ def _tell(line: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(write(*sys.argv[1:5], int(sys.argv[5])))
+    where, as_role, its_password, called, count = sys.argv[1:]
+    asyncio.run(write(where, as_role, its_password, called, int(count)))
