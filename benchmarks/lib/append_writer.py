@@ -45,7 +45,8 @@ def _unit() -> Unit:
 
 async def _round(store: EventStore, seconds: float, in_flight: int) -> dict[str, Any]:
     took: list[float] = []
-    batches, end = store.batches, time.perf_counter() + seconds
+    batches, begin = store.batches, time.perf_counter()
+    end = begin + seconds
 
     async def one_after_the_other() -> None:
         while (began := time.perf_counter()) < end:
@@ -56,7 +57,14 @@ async def _round(store: EventStore, seconds: float, in_flight: int) -> dict[str,
     async with asyncio.TaskGroup() as group:
         for _ in range(in_flight):
             group.create_task(one_after_the_other())
-    return {"units": len(took), "batches": store.batches - batches, "took_s": took}
+    # Times of a clock that all processes of a machine share.
+    return {
+        "units": len(took),
+        "batches": store.batches - batches,
+        "took_s": took,
+        "begin_s": begin,
+        "end_s": time.perf_counter(),
+    }
 
 
 async def _main(answer_all: Callable[[Answer], Awaitable[None]]) -> None:

@@ -34,6 +34,21 @@ CROWD = 100
 LOOKS = 20
 """Sweeps and looks for timers."""
 
+# What a house has done on this log is nothing to our handler, and it had no inbox rows for it.
+_CAUGHT_UP = """
+update smartops_log.handlers set low_water = (select max(position) from smartops_log.events)
+ where handler = $1
+"""
+_OLD = """
+select public.some_id(1 + floor(random() * tasks)::bigint || '/task')
+  from public.filled, generate_series(1, $1)
+"""
+_NEWEST = """
+select * from smartops.v_tasks where tenant = $1 and ($2::text is null or status = $2)
+ order by submitted_at desc, task limit $3
+"""
+"""As the command line lists them."""
+
 _SWEPT = Handler("test", ("task.approval.granted.v1", "tool.call.completed.v1"))
 """What wakes the runner in these histories."""
 
@@ -61,10 +76,14 @@ class Probe:
 
     log: ScratchLog
     stores: Mapping[str, EventStore]
+    units: int = 0
+    """Units stored by all looks, the one that warms up included."""
     appends: list[float] = field(default_factory=list)
     sweeps: list[float] = field(default_factory=list)
     timers: list[float] = field(default_factory=list)
     timer_looks: list[float] = field(default_factory=list)
+    histories: list[float] = field(default_factory=list)
+    lists: list[float] = field(default_factory=list)
     crowd: dict[str, float] = field(default_factory=dict)
     tail: dict[str, float] = field(default_factory=dict)
 
@@ -74,7 +93,9 @@ class Probe:
         await self._crowd()
         await self._sweep()
         await self._timers()
+        await self._reads()
         await self._tail()
+        self.units = sum(store.units for store in self.stores.values())
 
     def figures(self) -> dict[str, float | None]:
         """Medians in ms, and costs per unit or event in µs."""
@@ -88,6 +109,8 @@ class Probe:
             "sweep_p50_ms": _ms(self.sweeps, 0.5),
             "timer_set_or_cancelled_p50_ms": _ms(self.timers, 0.5),
             "due_timers_p50_ms": _ms(self.timer_looks, 0.5),
+            "history_p50_ms": _ms(self.histories, 0.5),
+            "newest_tasks_p50_ms": _ms(self.lists, 0.5),
             "audit_us_per_event": round(self.tail["wall"] * 1e6 / events, 1),
             "audit_python_cpu_us_per_event": round(self.tail["python"] * 1e6 / events, 1),
             "audit_postgres_cpu_us_per_event": round(self.tail["postgres"] * 1e6 / events, 1),
@@ -137,6 +160,25 @@ class Probe:
             await store.due_timers()
             self.timer_looks.append(time.perf_counter() - began)
 
+    async def _reads(self) -> None:
+        """Old tasks, chosen by chance, as whoever explains one reads them; and people's list."""
+        store = self.stores[RUNNER]
+        wanted = await self.log.admin.fetch(_OLD, LOOKS)
+        connection = await connect(self.log.dsn("reader"))
+        try:
+            await connection.execute(f"set smartops.tenant = '{TENANT}'")
+            for row in wanted:
+                began = time.perf_counter()
+                events = await store.history(row[0])
+                self.histories.append(time.perf_counter() - began)
+                if not events:
+                    raise ValueError(f"the log holds nothing of the task {row[0]}")
+                began = time.perf_counter()
+                await connection.fetch(_NEWEST, TENANT, None, 20)
+                self.lists.append(time.perf_counter() - began)
+        finally:
+            await connection.close()
+
     async def _tail(self) -> None:
         connection = await connect(self.log.dsn(AUDIT))
         try:
@@ -161,6 +203,7 @@ class Probe:
 @asynccontextmanager
 async def probe(log: ScratchLog) -> AsyncIterator[Probe]:
     """Open fresh sessions on a log: their plans are made at the size that it has now."""
+    await log.admin.execute(_CAUGHT_UP, _SWEPT.name)
     async with log.stores() as stores:
         await Probe(log, stores).look()  # Warms up.
         yield Probe(log, stores)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,7 +12,10 @@ from pathlib import Path
 
 from benchmarks.lib.experiment import progress
 
-__all__ = ["scratch_home"]
+__all__ = ["disk_gb", "scratch_home"]
+
+BLOCK_BYTES = 512
+"""What `st_blocks` counts in, whatever the file system."""
 
 
 @contextmanager
@@ -29,3 +34,13 @@ def scratch_home(keep: Path | None = None) -> Iterator[Path]:
         yield home
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def disk_gb(home: Path) -> float:
+    """What a directory takes on disk, in GB of 10^9 bytes."""
+    used = 0
+    for directory, _, names in os.walk(home):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):  # Servers come and go with their files.
+                used += Path(directory, name).lstat().st_blocks * BLOCK_BYTES
+    return used / 1e9

@@ -3,7 +3,8 @@
 One task goes through the event store and audit. Each copy has everything that it left: its events,
 with ids, streams and a place in the hash chain of their own, its inbox rows, its blobs, and its
 rows in the read models. One timer is pending per hundred tasks. The states are the first task's
-bytes: as long, and chained as they are, but they name the first task, so nobody can fold them.
+bytes, or their beginnings where a disk must hold a million of them, and chained as they are; but
+they name the first task, so nobody can fold them. All of it counts as handled and published.
 """
 
 from __future__ import annotations
@@ -50,6 +51,9 @@ create table public.template_inbox as
 select i.role, i.handler, coalesce(t.n, 0) as n
   from smartops_log.inbox i left join public.template t on t.event_id = i.cause;
 """
+
+_CUT = "update public.template set state = substring(state for $1)"
+_DIGEST = "update public.template set digest = sha256(state)"
 
 _EVENTS = f"""
 insert into smartops_log.events (position, tenant, ordinal, stream, version, event_id, topic, task,
@@ -104,6 +108,11 @@ update smartops.tenants t set events = h.count, verified_position = h.position,
 update smartops_log.handlers set low_water = (select max(position) from smartops_log.events)
  where $2::bigint >= $1::bigint
 """,
+    # Or the first service that meets its event stream would publish all of it.
+    """
+update smartops_log.publications set position = (select max(position) from smartops_log.events)
+ where $2::bigint >= $1::bigint
+""",
     """
 update smartops.progress p set position = e.position, hash = e.hash
   from (select position, hash from smartops_log.events order by position desc limit 1) e
@@ -115,13 +124,21 @@ _MODELS = ("tasks", "plans", "approvals", "runs", "phases", "tool_calls")
 _IDS = {"task", "run", "call"}
 
 
-async def prepare_filling(log: ScratchLog) -> None:
-    """Put the first task into an empty log, through the store and audit, and remember it."""
+async def prepare_filling(log: ScratchLog, state_bytes: int | None = None) -> None:
+    """Put the first task into an empty log, through the store and audit, and remember it.
+
+    Args:
+        log: an empty one.
+        state_bytes: how much of each state the copies have; None: all of it.
+    """
     async with log.stores() as stores:
         await append_crowd(stores, [ops_task(TENANT, "first")])
     await _project(log)
     await log.admin.execute(_CHAIN)
     await log.admin.execute(_TEMPLATE)
+    if state_bytes is not None:
+        await log.admin.execute(_CUT, state_bytes)
+        await log.admin.execute(_DIGEST)
     for model in _MODELS:
         await log.admin.execute(
             f"create table public.template_{model} as select * from smartops.{model}"
@@ -172,8 +189,12 @@ async def _copies(log: ScratchLog, model: str) -> str:
             f"public.template_{model}",
         )
     ]
+    # Lists of the newest tasks are ordered by it.
+    spread = {"submitted_at": "t.submitted_at + make_interval(days => -400, secs => g * 30)"}
     values = [
-        f"case when t.{name} is null then null else "
+        spread[name]
+        if model == "tasks" and name in spread
+        else f"case when t.{name} is null then null else "
         f"public.some_id(g || '/{name}' || {'t.call' if name == 'call' else chr(39) * 2}) end"
         if name in _IDS
         else f"t.{name}"

@@ -11,9 +11,15 @@ from pathlib import Path
 import asyncpg
 from smartops.audit.adapters.tables import Connection
 from smartops.audit.schema import READ_MODELS
-from smartops.contracts.catalogue import AUDIT, GATEWAY, PLANNER, POLICY, RUNNER
+from smartops.contracts.catalogue import GATEWAY, PLANNER, POLICY, RUNNER
 from smartops.devstack.servers import DATABASE, PostgresServer
-from smartops.eventstore import EVENTSTORE, EventStore, migrate, set_role_passwords
+from smartops.eventstore import (
+    EVENTSTORE,
+    LOGIN_ROLES,
+    EventStore,
+    migrate,
+    set_role_passwords,
+)
 
 __all__ = ["HEAD", "ScratchLog", "scratch_log"]
 
@@ -67,8 +73,8 @@ async def scratch_log(
         try:
             if await admin.fetchval("select to_regclass('smartops_log.events')") is None:
                 await migrate(admin, [EVENTSTORE, READ_MODELS])
-                roles = [f"smartops_{name}" for name in (*WRITERS, AUDIT)]
-                await set_role_passwords(admin, dict.fromkeys(roles, _PASSWORD))
+            # Again each time: a stack that used the same log has given them others.
+            await set_role_passwords(admin, dict.fromkeys(LOGIN_ROLES, _PASSWORD))
             yield ScratchLog(server, admin)
         finally:
             await admin.close()

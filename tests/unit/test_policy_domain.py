@@ -374,6 +374,22 @@ def test_a_late_timer_never_overrides_a_decision(history: Callable[[], Given[Gat
     history().when(expiring()).then_nothing()
 
 
+@pytest.mark.parametrize(
+    "decision",
+    [voting(), voting("reject"), cancelling(), weighing(planned(2))],
+    ids=["granted", "rejected", "cancelled", "another plan"],
+)
+def test_once_nothing_is_awaited_any_more_the_timer_is_taken_back(
+    decision: Callable[[Gate], Decision],
+) -> None:
+    assert waiting().when(decision).timers_cancelled == ["expiry/1"]
+
+
+def test_the_timer_stays_while_a_decision_is_awaited() -> None:
+    assert wanting_two().when(voting()).timers_cancelled == []
+    assert waiting().when(halting()).timers_cancelled == []
+
+
 def test_the_timer_of_another_plan_changes_nothing() -> None:
     waiting().when(expiring(number=2)).then_nothing()
 

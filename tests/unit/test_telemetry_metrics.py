@@ -32,6 +32,7 @@ NAMES = {
     "orchestrator_commits_total": set(),
     "orchestrator_pull_rests_total": {"handler"},
     "orchestrator_pull_failures_total": {"handler"},
+    "orchestrator_commands_gone_total": {"handler"},
     "orchestrator_consumer_pending": {"handler"},
     "orchestrator_consumer_unacked": {"handler"},
     "orchestrator_outbox_pending": set(),
@@ -45,6 +46,8 @@ NAMES = {
     "orchestrator_projection_lag_events": set(),
     "orchestrator_parked_total": {"handler"},
     "orchestrator_loop_lag_seconds": set(),
+    "orchestrator_asyncio_tasks": set(),
+    "orchestrator_remembered": set(),
     "orchestrator_service_info": {"service", "version"},
 }
 
@@ -62,7 +65,7 @@ def observe_everything(metrics: Metrics) -> None:
     metrics.tool_call("noop", "failed", 0.2)
     metrics.read_counter("commits", "Calls.", lambda: 3)
     metrics.read_counter("projected_events", "Events.", lambda: 3)
-    for name in ("pull_rests", "pull_failures"):
+    for name in ("pull_rests", "pull_failures", "commands_gone"):
         metrics.read_counter(name, "Rests.", lambda: {"planner.submit_task": 2}, "handler")
     for name in ("consumer_pending", "consumer_unacked"):
         metrics.read_gauge(name, "Messages.", lambda: {"planner.submit_task": 9}, "handler")
@@ -76,6 +79,8 @@ def observe_everything(metrics: Metrics) -> None:
     metrics.projection_lag.set(5)
     metrics.parked("planner.submit_task")
     metrics.loop_lag.set(0.001)
+    for name in ("asyncio_tasks", "remembered"):
+        metrics.read_gauge(name, "Things.", lambda: 7)
 
 
 def shown(metrics: Metrics) -> dict[str, set[str]]:

@@ -22,6 +22,9 @@ class Plans:
         self._store = store
         self._known: OrderedDict[tuple[str, str, str], Plan] = OrderedDict()
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def want(self, tenant: str, document: str) -> None:
         """Begin to read a plan that a `get` will soon ask for; what goes wrong shows there."""
         with contextlib.suppress(ValueError):

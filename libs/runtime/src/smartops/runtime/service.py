@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
@@ -47,6 +47,7 @@ from smartops.eventstore.units import ReadCondition, Trigger, Unit
 from smartops.runtime.cues import Cue, Order, cue_of_message, cue_of_row
 from smartops.runtime.metering import meter
 from smartops.runtime.orders import Orders
+from smartops.runtime.parking import Parking
 from smartops.runtime.phasing import phase_of_cue, phase_of_service
 from smartops.runtime.plans import Plans
 from smartops.runtime.publisher import Publisher
@@ -101,7 +102,9 @@ class Service:
         self.watch = Watch(self.store, telemetry.metrics, own)
         self._timers: dict[str, Callable[[TimerRow], Awaitable[None]]] = {}
         self._meters: dict[str, HandlerMeter] = {}
+        self._caches: list[Sized] = [self.views, self.plans, self.traces]
         self._events: dict[str, Callable[[Cue], Awaitable[None]]] = {}
+        self._commands: dict[str, Callable[[str, bytes], Awaitable[None]]] = {}
         self._hot: dict[str, Callable[[Msg], Awaitable[None]]] = {}
         self._pulls: list[StandingPull] = []
         self._broker = BusBroker(self._connect, grace=settings.shutdown_grace, apply_types=False)
@@ -119,18 +122,27 @@ class Service:
         metrics.read_counter(
             "pull_failures", "Requests for messages that failed.", self._pull_failures, "handler"
         )
+        metrics.read_gauge(
+            "remembered",
+            "Entries of the caches, all of them bounded.",
+            lambda: sum(map(len, self._caches)),
+        )
+        if any(spec.name == f"{name}.parked" for spec in own):
+            self.on_command(f"{name}.parked")(self._parking().retry)
 
     # ---- what a service declares ----------------------------------------------------------
 
     def reactor(self, initial: S, evolve: Callable[[S, EventData], S]) -> Reactor[S]:
         """A reactor for one kind of this service's streams."""
-        return Reactor(
+        reactor = Reactor(
             self.store,
             self.recorder,
             initial=initial,
             evolve=evolve,
             observe=partial(meter, self.telemetry.metrics),
         )
+        self._caches.append(reactor.folds)
+        return reactor
 
     def on_event(self, name: str) -> Callable[[F], F]:
         """Register the handler of events called `name` in the catalogue; it takes a `Cue`."""
@@ -184,6 +196,10 @@ class Service:
                     if await function(traced) is Reaction.ALREADY:
                         await self.orders.check_reuse(order)
 
+            async def take(subject: str, raw: bytes) -> None:
+                await obey(await self.orders.read(name, subject, raw))
+
+            self._commands[name] = take
             self._subscribe(COMMANDS_STREAM, spec, decode)(obey)
             return function
 
@@ -330,6 +346,18 @@ class Service:
                 return self._span(order.handler, parent, None, about, links)
         return self._span(order.handler, order.traceparent, None, about)
 
+    def _parking(self) -> Parking:
+        return Parking(
+            self.store,
+            self.orders,
+            self.recorder,
+            self.subjects,
+            events=self._events,
+            commands=self._commands,
+            translate=_translate,
+            on_parked=self.telemetry.metrics.parked,
+        )
+
     def _subscribe(
         self, stream: str, spec: HandlerSpec, decode: Callable[[NatsMessage], Awaitable[Any]]
     ) -> Any:
@@ -366,6 +394,8 @@ class Service:
         found = [pull.trouble for pull in self._pulls if pull.trouble is not None]
         if self._broker.trouble is not None:
             found.append(self._broker.trouble)
+        if self._publisher.trouble is not None:
+            found.append(self._publisher.trouble)
         return "; ".join(found) or None
 
     async def _connect(self) -> Client:

@@ -29,6 +29,9 @@ class Traces:
         self._store = store
         self._known: dict[str, str] = {}
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def note(self, cue: Cue, traceparent: str) -> None:
         """A reaction to an event of a task has been verified and has ended."""
         if cue.task is not None:

@@ -50,6 +50,7 @@ class Views:
 
     def __init__(self, store: EventStore) -> None:
         self._store = store
+        self._caches: list[Folds[Any]] = []
         self.task: Folds[TaskView] = self._folds(TaskView(), evolve_task)
         self.gate: Folds[GateView] = self._folds(GateView(), evolve_gate)
         self.run: Folds[RunView] = self._folds(RunView(), evolve_run)
@@ -59,6 +60,9 @@ class Views:
         self.actor: Folds[ActorView] = self._folds(ActorView(), evolve_actor)
         self.bundle: Folds[BundleView] = self._folds(BundleView(), evolve_bundle)
         self.autonomy: Folds[AutonomyView] = self._folds(AutonomyView(), evolve_autonomy)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._caches))
 
     async def event(self, cue: Cue, claimed: EventData | None = None) -> EventData:
         """The very event that a cue points at.
@@ -106,4 +110,6 @@ class Views:
 
     def _folds(self, initial: S, evolve: Callable[[S, EventData], S]) -> Folds[S]:
         evolving: Any = evolve
-        return Folds(self._store, initial=initial, decode=decode, evolve=evolving)
+        folds = Folds(self._store, initial=initial, decode=decode, evolve=evolving)
+        self._caches.append(folds)
+        return folds

@@ -10,6 +10,7 @@ A loop that is stuck cannot answer, and that is what the caller's timeout is for
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import time
@@ -57,6 +58,8 @@ class _Pages:
             "/metrics": self._scrape,
         }
         metrics.loop_lag.set_function(lambda: self._lag.seconds)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        metrics.read_gauge("asyncio_tasks", "Tasks of the event loop.", self._tasks)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["type"]:
@@ -72,6 +75,7 @@ class _Pages:
             stage = (await receive())["type"]
             if stage == "lifespan.startup":
                 self._lag.start()
+                self._loop = asyncio.get_running_loop()
             else:
                 self._lag.stop()
             await send({"type": f"{stage}.complete"})
@@ -121,6 +125,9 @@ class _Pages:
                 "parts": [probe.name for probe in self._probes],
             },
         )
+
+    def _tasks(self) -> float:
+        return 0.0 if self._loop is None else len(asyncio.all_tasks(self._loop))
 
     def _scrape(self, accept: str) -> Answer:
         body, content_type = self._metrics.exposition(accept)
