@@ -238,7 +238,7 @@ SERVICE_GUARDS = (
             Edit(
                 f"{_RUNTIME}/service.py",
                 "            await self._events[name](cue_of_row(name, row))",
-                "            await asyncio.sleep(0)",
+                "            return",
             ),
         ),
         _LOSE,

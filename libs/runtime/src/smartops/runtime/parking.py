@@ -1,4 +1,4 @@
-"""One more try for what lies parked, because a person asks for it.
+"""What is given up is parked, and gets one more try because a person asks for it.
 
 What is parked is an event of the log, found again by its id, or a command, whose bytes lie with the
 inbox row: no log holds them, and its message was terminated long ago.
@@ -10,9 +10,11 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
+from smartops.bus.delivery import Delivery
 from smartops.bus.errors import Outage, Retryable
+from smartops.bus.topology import EVENTS_STREAM
 from smartops.contracts.commands import ParkedRetry
-from smartops.contracts.errors import Malformed
+from smartops.contracts.errors import ContractError, Malformed
 from smartops.contracts.events import ParkedRetried
 from smartops.contracts.streams import parse_stream
 from smartops.contracts.subjects import Subjects
@@ -20,7 +22,7 @@ from smartops.contracts.wire import LONGEST_TEXT
 from smartops.eventstore.results import Conflict
 from smartops.eventstore.rows import ParkedRow, StoredRow
 from smartops.eventstore.store import EventStore
-from smartops.runtime.cues import Cue, Order, cue_of_row
+from smartops.runtime.cues import Cue, Order, cue_of_message, cue_of_row
 from smartops.runtime.decision import Decision, Refusal
 from smartops.runtime.orders import Orders, unpack_command
 from smartops.runtime.reactor import Reaction
@@ -55,7 +57,7 @@ class _Found:
 
 
 class Parking:
-    """Decides `parked.retry_*` for one service.
+    """Parks for one service, and decides `parked.retry_*`.
 
     Args:
         store: connected as the service's role, so that it sees only what this service parked.
@@ -65,7 +67,7 @@ class Parking:
         events: reactions to events, by handler.
         commands: reactions to commands, by handler.
         translate: tells outages from failures.
-        on_parked: told of a handler that parked again.
+        on_parked: told of a handler that parked something.
     """
 
     def __init__(
@@ -88,6 +90,21 @@ class Parking:
         self._commands = commands
         self._translate = translate
         self._on_parked = on_parked
+
+    async def give_up(self, handler: str, delivery: Delivery, reason: str) -> None:
+        """Park what a message stands for: an event if the log has it, or a command."""
+        self._on_parked(handler)
+        message = delivery.message
+        if delivery.about.stream != EVENTS_STREAM:
+            await self._orders.park(handler, message.subject, message.data, reason)
+            return
+        try:
+            cue = cue_of_message(handler, self._subjects, message.subject, message.data)
+        except ContractError:
+            return  # No event of ours: the dead letter is all there is to say of it.
+        rows = await self._store.read_stream(cue.stream, cue.version - 1, 1)
+        if rows and rows[0].event_id == cue.id:
+            await self._store.park(handler, cue.id, reason)
 
     async def retry(self, order: Order[ParkedRetry]) -> Reaction:
         """Try once, and say by event how it ended; a repeat of the command tries nothing.
