@@ -1,4 +1,4 @@
-"""Stands as `sitecustomize` in the environment of a copied tree: nothing else may be imported.
+"""Is imported first in the environment of a copied tree: nothing of another tree may be.
 
 Each process that starts there refuses every `smartops` module that comes from elsewhere, and notes
 the first of its own, and each edited one, in a ledger. Uses nothing but the standard library.

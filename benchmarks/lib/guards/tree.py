@@ -107,12 +107,12 @@ def _environment(root: Path) -> None:
     (root / ".venv" / "pyvenv.cfg").write_text(
         f"home = {base.parent}\ninclude-system-site-packages = false\n", encoding="utf-8"
     )
-    # Ahead of our own environment's packages; its .pth files, which lead to us, are not read.
-    (packages / "tree.pth").write_text(
-        "\n".join([*map(str, _source_roots(root)), str(ours)]) + "\n", encoding="utf-8"
-    )
+    # Ahead of our own environment's packages; its .pth files, which lead to us, are not read. By
+    # an import line, not as `sitecustomize`: some systems have one of their own, which comes first.
+    lines = ["import only_this_tree", *map(str, _source_roots(root)), str(ours)]
+    (packages / "tree.pth").write_text("\n".join(lines) + "\n", encoding="utf-8")
     # Copied, never imported here: it would forbid us our own modules.
-    shutil.copy(Path(__file__).with_name("only_this_tree.py"), packages / "sitecustomize.py")
+    shutil.copy(Path(__file__).with_name("only_this_tree.py"), packages)
 
 
 def _source_roots(root: Path) -> Iterable[Path]:
