@@ -1,7 +1,6 @@
 """A sign of life of the database, asked for again and again over a connection of its own."""
 
 import asyncio
-import contextlib
 
 from smartops.eventstore.errors import StoreError
 from smartops.eventstore.link import Link
@@ -54,8 +53,7 @@ class Pulse:
         """Stop asking, and disconnect."""
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait({self._task})  # Whoever closes may be cancelled, too: not our word.
         await self._link.close()
 
     async def _run(self) -> None:
