@@ -6,7 +6,6 @@ Asked every few seconds and kept, so that scrapes and readiness never wait for a
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -111,8 +110,7 @@ class Watch:
         """Stop."""
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait({self._task})
 
     async def look(self) -> None:
         """Look once at everything."""
