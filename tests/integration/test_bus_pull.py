@@ -85,7 +85,7 @@ async def test_blocked_handlers_hold_exactly_their_credit(bench: Bench) -> None:
     async with pulling(bench, seen, concurrency=5):
         await bench.publish(*range(1, 21))
         await seen.at_least(5)
-        assert (await bench.pending(), await bench.unread()) == (5, 15)
+        await bench.holds(pending=5, unread=15)
         seen.release.set()
         await seen.at_least(20)
 
@@ -279,7 +279,7 @@ async def test_a_pause_asks_for_nothing_until_it_is_ended(bench: Bench) -> None:
         assert pull.trouble == "paused: maintenance"
         await eventually(lambda: pull.asked == 0)
         await bench.publish(1, 2)
-        assert await bench.unread() + await bench.pending() == 2
+        await bench.holds(pending=0, unread=2)
         assert seen.deliveries == []
         pull.resume()
         await seen.at_least(2)

@@ -79,13 +79,18 @@ class Bench:
 
         await eventually(none_pending)
 
+    async def holds(self, *, pending: int, unread: int) -> None:
+        """Wait until the consumer counts so: it hears of what is stored after the publisher."""
+
+        async def counted() -> bool:
+            info = await self.info()
+            return (info["num_ack_pending"], info["num_pending"]) == (pending, unread)
+
+        await eventually(counted)
+
     async def awaited(self) -> bool:
         """Whether a pull request lingers at the server."""
         return int((await self.info())["num_waiting"]) > 0
-
-    async def unread(self) -> int:
-        """Messages that were never delivered."""
-        return int((await self.info())["num_pending"])
 
 
 class Seen:
