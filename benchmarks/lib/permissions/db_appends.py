@@ -6,6 +6,7 @@ import random
 import uuid
 from datetime import timedelta
 
+import asyncpg
 from smartops.eventstore import (
     CategoryForbidden,
     Committed,
@@ -17,6 +18,8 @@ from smartops.eventstore import (
     Unit,
     Write,
 )
+from smartops.eventstore.admission import admit
+from smartops.eventstore.batch import APPEND, Batch
 
 from benchmarks.lib.permissions.cells import ALLOWED, DENIED, Cell, word
 from benchmarks.lib.permissions.database import Database
@@ -24,6 +27,7 @@ from benchmarks.lib.permissions.db_table import CATEGORIES, SERVICES
 
 __all__ = ["try_appends"]
 
+_CHECK_FAILED = "23514"
 _TENANTS = ("acme", "globex", "_platform")
 _OWN_ROWS = {
     "outbox": "select count(*) from smartops_log.outbox_pending('0 s', 1000)",
@@ -55,6 +59,9 @@ async def try_appends(database: Database, seed: int) -> list[Cell]:
                     cells.append(Cell(role, what, word(role in roles), measured))
             measured = await _append(store, f"acme/cmd-{_id(dice)}", dice, tenant="globex")
             cells.append(Cell(role, "append to acme's stream as globex", DENIED, measured))
+            measured = await _append_unchecked(database, role, dice)
+            what = "append to acme's stream as globex, past our own library"
+            cells.append(Cell(role, what, DENIED, measured))
         finally:
             await store.close(timedelta(seconds=1))
     for role in SERVICES:
@@ -74,6 +81,19 @@ async def _append(
     except (CategoryForbidden, TenantMismatch):
         return DENIED
     return ALLOWED if isinstance(result, Committed) else repr(result)
+
+
+async def _append_unchecked(database: Database, role: str, dice: random.Random) -> str:
+    """The same by the bare statement: whoever has the password need not use our library."""
+    batch = Batch([admit(_unit(f"acme/cmd-{_id(dice)}", dice))])
+    tenants, *others = batch.arguments()
+    assert tenants == ["acme"]
+    async with database.session(role) as session:
+        try:
+            answer = await session.fetchrow(APPEND, ["globex"], *others)
+        except asyncpg.PostgresError as error:
+            return DENIED if error.sqlstate in ("SO002", _CHECK_FAILED) else repr(error)
+    return ALLOWED if answer is not None and answer["o_status"] == [0] else repr(answer)
 
 
 def _unit(
