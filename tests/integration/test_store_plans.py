@@ -101,3 +101,30 @@ async def one_of_everything(store: EventStore, number: int) -> None:
     assert len(await store.read_stream(name)) == 3
     if number % 2:
         store.outbox_done(positions)
+
+
+async def test_a_look_at_the_timers_reads_no_more_of_those_that_wait(
+    fresh_database: FreshDatabase,
+) -> None:
+    await migrate(fresh_database.dsn)
+    admin = await asyncpg.connect(fresh_database.dsn)
+    try:
+        await set_role_passwords(admin, dict.fromkeys(LOGIN_ROLES, PASSWORD))
+        await admin.execute(
+            "insert into smartops_log.timers (role, timer_id, handler, stream, name, due_at) "
+            "select 'smartops_planner', gen_random_uuid(), 'tick', 'acme/task-' || g, 'due', "
+            "clock_timestamp() + make_interval(hours => g) from generate_series(-5, 2000) as g"
+        )
+        await admin.execute("select pg_stat_force_next_flush()")
+        before = await read_of(admin)
+        store = await EventStore.connect(fresh_database.dsn_for(PLANNER, PASSWORD))
+        for _ in range(ROUNDS):
+            found = await store.due_timers(10)
+            assert len(found.due) == 6
+        await store.close()
+        after = await read_of(admin)
+    finally:
+        await admin.close()
+
+    grown = {table: after[table] - before[table] for table in ("timers", "inbox")}
+    assert max(grown.values()) <= ROUNDS * PER_UNIT, grown

@@ -245,3 +245,39 @@ async def test_a_poke_sweeps_at_once(store: EventStore, policy: EventStore) -> N
     sweeper.poke()
     await asyncio.wait_for(found.wait(), 5)
     await sweeper.stop()
+
+
+async def test_a_callback_that_takes_long_holds_up_no_other_and_is_not_called_twice(
+    store: EventStore, policy: EventStore
+) -> None:
+    begun: list[UUID] = []
+    second, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def handle(_name: str, row: StoredRow) -> None:
+        begun.append(row.event_id)
+        if len(begun) > 1:
+            await policy.append(Unit([Trigger(PLANNED.name, row.event_id)]))
+            second.set()
+            return
+        try:
+            await asyncio.Event().wait()  # Nobody ends it.
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    sweeper = Sweeper(
+        policy,
+        [PLANNED],
+        handle,
+        interval=timedelta(seconds=0.02),
+        older_than=NOW,
+        patience=timedelta(seconds=0.05),
+    )
+    await sweeper.start()
+    slow, quick = [await append(store, "task.planned.v1") for _ in range(2)]
+    await asyncio.wait_for(second.wait(), 5)
+    for _ in range(3):
+        await sweeper.sweep()
+    await sweeper.stop()
+    assert begun == [*slow, *quick]
+    assert cancelled.is_set()
