@@ -19,7 +19,7 @@ from smartops.contracts.errors import ContractError, Malformed
 from smartops.contracts.parsing import parse_model
 from smartops.contracts.plan import Plan
 from smartops.contracts.schema_export import DIRECTORY
-from smartops.contracts.tools import ToolDescriptor
+from smartops.contracts.tools import ToolDescriptor, ToolDescriptorV1
 from smartops.contracts.wire import EventData
 from support.samples import sample, stored
 
@@ -28,7 +28,8 @@ MODELS: dict[str, type[BaseModel]] = {
     **{key: spec.data for key, spec in EVENTS.items()},
     **{key: spec.data for key, spec in COMMANDS.items()},
     "plan.v1": Plan,
-    "tool.v1": ToolDescriptor,
+    "tool.v1": ToolDescriptorV1,
+    "tool.v2": ToolDescriptor,
 }
 
 EXAMPLES = settings.default.max_examples if settings.default else 100

@@ -38,7 +38,7 @@ def test_the_committed_schemas_are_what_the_contracts_say(
 
 def test_there_is_one_for_each_event_command_and_document() -> None:
     keys = {name.removesuffix(".json") for name in NAMES}
-    assert keys == {*EVENTS, *COMMANDS, "envelope.v1", "plan.v1", "tool.v1"}
+    assert keys == {*EVENTS, *COMMANDS, "envelope.v1", "plan.v1", "tool.v1", "tool.v2"}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -23,6 +23,7 @@ _CAUSE = uuid5(_NAMES, "cause")
 _BY_PATTERN = {
     r"^(applied|failed|denied|uncertain|inconclusive)$": "applied",
     r"^(approve|reject)$": "approve",
+    r"^(value|failed|timed_out|killed|too_large|not_run)$": "value",
     r"^(healthy|unhealthy|inconclusive)$": "healthy",
     r"^(pause|roll_back|cancel|cancel_and_keep|escalate)$": "cancel_and_keep",
     r"^(retry|probe|human)$": "retry",
@@ -33,9 +34,15 @@ _BY_PATTERN = {
     r"^[a-z][a-z0-9-]{0,62}$": "web-server",
     r"^[a-z][a-z0-9_-]{0,62}$": "drift",
     r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*){0,3}$": "apply_patch",
-    r"^(http_200|error_rate)$": "error_rate",
-    r"^(<|<=) ?[0-9]+(\.[0-9]+)?%$": "< 1%",
+    r"^(http_200|error_rate|latency_p99|custom_metric)$": "custom_metric",
+    r"^(<|<=|>|>=) ?-?[0-9]+(\.[0-9]+)?(%|ms|s)?$": "< 100",
+    r"^[a-z][a-z0-9_]{0,62}$": "queue_depth",
+    r"^([01][0-9]|2[0-3]):[0-5][0-9]$": "22:00",
+    r"^[A-Za-z][A-Za-z0-9_+/-]{0,63}$": "Europe/Berlin",
     r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$": "canary/1-apply_patch/web-01",
+    r"^[0-9a-z][0-9a-z.:-]{0,252}$": "fleet.example",
+    r"^[0-9a-f]{32}$": "0123456789abcdef" * 2,
+    r"^[0-9a-f]{64}$": "0123456789abcdef" * 4,
     r"^sha256:[0-9a-f]{64}$": "sha256:" + "0123456789abcdef" * 4,
 }
 """What fits a pattern; a new pattern wants its line here."""
@@ -91,6 +98,8 @@ def _fill(schema: dict[str, Any], known: dict[str, Any], name: str) -> Any:
         case "object" if "properties" in schema:
             parts = schema["properties"].items()
             return {part: _fill(inner, known, part) for part, inner in parts}
+        case "object" if "$ref" in str(schema.get("additionalProperties")):
+            return {"a key": _fill(schema["additionalProperties"], known, name)}
         case _:
             return {"a key": ["a value", 1, None, {"deep": True}]}
 

@@ -118,7 +118,9 @@ _ALL = (
         e.TaskPlanValidated,
         e.TaskPlanRefused,
         e.TaskApprovalRequired,
+        e.TaskApprovalRecordedV1,
         e.TaskApprovalRecorded,
+        e.TaskApprovalGrantedV1,
         e.TaskApprovalGranted,
         e.TaskApprovalRejected,
         e.TaskApprovalExpired,
@@ -135,12 +137,18 @@ _ALL = (
         RUNNER,
         e.TaskStarted,
         e.TaskPhaseStarted,
+        e.TaskComputationRequested,
+        e.TaskComputationEnded,
+        e.TaskBatchCompleted,
+        e.TaskHealthCheckedV1,
         e.TaskHealthChecked,
         e.TaskPhaseCompleted,
+        e.TaskWaiting,
         e.TaskStopping,
         e.TaskPaused,
         e.TaskResumed,
         e.TaskRollbackStarted,
+        e.TaskRolledBackV1,
         e.TaskRolledBack,
         e.TaskCompleted,
         e.TaskEscalated,
@@ -148,10 +156,15 @@ _ALL = (
     *(
         EventSpec(data, MappingProxyType({RUNNER: category}), published=False)
         for data, category in (
+            (e.TaskStepSettledV1, "run"),
             (e.TaskStepSettled, "run"),
             (e.TargetClaimed, "target"),
             (e.TargetReleased, "target"),
         )
+    ),
+    *(
+        EventSpec(data, MappingProxyType({GATEWAY: "limit"}), published=False)
+        for data in (e.LimitLeased, e.LimitReturned)
     ),
     *_said(
         "call",
@@ -162,9 +175,10 @@ _ALL = (
         e.ToolCallCompleted,
         e.ToolCallFailed,
         e.ToolCallUncertain,
+        e.ToolCallSettledV1,
         e.ToolCallSettled,
     ),
-    *_said("tool", GATEWAY, e.ToolRegistered),
+    *_said("tool", GATEWAY, e.ToolRegisteredV1, e.ToolRegistered),
     EventSpec(
         e.CommandRefused,
         MappingProxyType({PLANNER: "cmd", POLICY: "cmd", RUNNER: "cmd", GATEWAY: "cmd"}),
@@ -173,6 +187,7 @@ _ALL = (
         e.ParkedRetried,
         MappingProxyType({PLANNER: "cmd", POLICY: "cmd", RUNNER: "cmd", GATEWAY: "cmd"}),
     ),
+    *_said("cmd", GATEWAY, e.PiiRevealed, e.PiiErased),
     EventSpec(e.AuditAppended, MappingProxyType({}), (AUDIT,)),
 )
 
@@ -189,7 +204,7 @@ COMMANDS: Mapping[str, CommandSpec] = MappingProxyType(
                 (c.ApprovalDecide, c.TaskCancel, c.GrantRevoke, c.RunHalt, c.PolicyParkedRetry),
             ),
             (RUNNER, (c.RunPause, c.RunResume, c.RunnerParkedRetry)),
-            (GATEWAY, (c.GatewayParkedRetry,)),
+            (GATEWAY, (c.CallSettle, c.CallReveal, c.PiiErase, c.GatewayParkedRetry)),
         )
         for data in members
     }
@@ -202,6 +217,7 @@ _OUTCOMES = (
     e.ToolCallCompleted,
     e.ToolCallFailed,
     e.ToolCallUncertain,
+    e.ToolCallSettledV1,
     e.ToolCallSettled,
 )
 
@@ -209,9 +225,20 @@ HANDLERS: tuple[HandlerSpec, ...] = (
     HandlerSpec("planner.intents", PLANNER, commands=(c.IntentSubmit,)),
     HandlerSpec("planner.evidence", PLANNER, events=_OUTCOMES, party=PLANNER),
     HandlerSpec("policy.plans", POLICY, events=(e.TaskPlanned,), hot=True),
+    HandlerSpec(
+        "policy.breaches",
+        POLICY,
+        events=(e.ToolCallDeniedV1, e.ToolCallDenied),
+        party=RUNNER,
+    ),
     HandlerSpec("policy.decisions", POLICY, commands=(c.ApprovalDecide,)),
     HandlerSpec("policy.controls", POLICY, commands=(c.TaskCancel, c.GrantRevoke, c.RunHalt)),
-    HandlerSpec("runner.grants", RUNNER, events=(e.TaskApprovalGranted,), hot=True),
+    HandlerSpec(
+        "runner.grants",
+        RUNNER,
+        events=(e.TaskApprovalGrantedV1, e.TaskApprovalGranted),
+        hot=True,
+    ),
     HandlerSpec("runner.calls", RUNNER, events=_OUTCOMES, party=RUNNER, hot=True),
     HandlerSpec(
         "runner.gate",
@@ -219,9 +246,13 @@ HANDLERS: tuple[HandlerSpec, ...] = (
         events=(e.TaskGrantRevoked, e.TaskCancelRequested, e.TaskHalted),
     ),
     HandlerSpec("runner.controls", RUNNER, commands=(c.RunPause, c.RunResume)),
+    # Each is a child process that may compute for seconds.
+    HandlerSpec("runner.computations", RUNNER, events=(e.TaskComputationRequested,), concurrency=2),
     HandlerSpec(
         "tool_gateway.calls", GATEWAY, events=(e.ToolCallRequested,), concurrency=128, hot=True
     ),
+    HandlerSpec("tool_gateway.settlements", GATEWAY, commands=(c.CallSettle,)),
+    HandlerSpec("tool_gateway.privacy", GATEWAY, commands=(c.CallReveal, c.PiiErase)),
     *(
         HandlerSpec(f"{service}.parked", service, commands=(retry,), concurrency=4)
         for service, retry in (

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import Field
+from smartops.contracts.bounds import Limits
 from smartops.contracts.wire import (
     CommandData,
     Digest,
@@ -23,11 +24,15 @@ from smartops.contracts.wire import (
 
 __all__ = [
     "ApprovalDecide",
+    "CallReveal",
+    "CallSettle",
     "GatewayParkedRetry",
     "GrantRevoke",
     "IntentContext",
     "IntentSubmit",
     "ParkedRetry",
+    "PiiErase",
+    "PiiToken",
     "PlannerParkedRetry",
     "PolicyParkedRetry",
     "RunHalt",
@@ -96,6 +101,8 @@ class ApprovalDecide(CommandData):
     assessment_hash: Digest
     decision: Literal["approve", "reject"]
     note: LongText = ""
+    limits: Limits = Limits()
+    """How much of the plan is approved, where that is less than all of it."""
 
 
 class _AboutTask(CommandData):
@@ -133,6 +140,53 @@ class RunResume(_AboutTask):
     """Go on after a pause."""
 
     name: ClassVar[str] = "run.resume"
+
+
+class CallSettle(CommandData):
+    """Say of a call whose answer was lost whether it was applied, having looked."""
+
+    name: ClassVar[str] = "call.settle"
+
+    call: UUID
+    outcome: Literal["applied", "not_applied"]
+    retry: bool = False
+    """Not applied: the run may attempt the step again."""
+    accept_double: bool = False
+    """With `retry`: also while the process that sent it lives, and so might yet send it late."""
+    note: Annotated[str, Field(min_length=1, max_length=2000)]
+    """How one knows."""
+
+
+PiiToken = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+"""Stands for a value of the vault: in a reference, or in a placeholder within a text."""
+
+
+class CallReveal(CommandData):
+    """Show what stands behind tokens, to the asker alone. It goes on record, the values do not."""
+
+    name: ClassVar[str] = "call.reveal"
+
+    tokens: Annotated[tuple[PiiToken, ...], Field(min_length=1, max_length=100)]
+    task: UUID | None = None
+    """Only what this task knows, and told in its history."""
+    call: UUID | None = None
+    """The call whose record was read, for the record."""
+    recipient: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """X25519 public key, hex, of a pair made for this command: the answer is sealed to it."""
+    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class PiiErase(CommandData):
+    """Delete values from the vault: those behind a token, all that a task knows, or what is both.
+
+    One of the two must be given.
+    """
+
+    name: ClassVar[str] = "pii.erase"
+
+    token: PiiToken | None = None
+    task: UUID | None = None
+    reason: Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 class _ParkedRetry(CommandData):

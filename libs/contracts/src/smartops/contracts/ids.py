@@ -26,6 +26,7 @@ __all__ = [
     "named_id",
     "plan_id",
     "principal",
+    "question_about",
     "read_principal",
     "run_id",
     "task_id",
@@ -43,6 +44,9 @@ CommandKey = NewType("CommandKey", UUID)
 
 _ROOT = UUID("5a7b1f6e-0c53-5d8e-9b1a-3f0f6f5c2d11")
 """Namespace of every SmartOps id. Changing it would re-name all history."""
+
+_QUESTION_MAX = 200
+"""Characters of a question, as `tool.call.requested` allows them."""
 
 _FREE_BITS = ~(0xF << 76 | 0x3 << 62)
 _VERSION_5 = 0x5 << 76 | 0x2 << 62
@@ -81,6 +85,15 @@ def run_id(task: TaskId, number: int, grant: int) -> RunId:
 def call_id(requester_stream: str, question: str, purpose: str, attempt: int) -> CallId:
     """One tool call. `attempt` rises only after a definite not-applied (or per sample)."""
     return CallId(named_id("call", requester_stream, question, purpose, attempt))
+
+
+def question_about(prefix: str, step: str, hashed: str) -> str:
+    """What a further call about a step is asked as, e.g. `undo/<step>`; `hashed` is its hash.
+
+    Never cut short: two steps that share a question would share its key.
+    """
+    question = f"{prefix}{step}"
+    return question if len(question) <= _QUESTION_MAX else f"{prefix}{hashed}"
 
 
 def tool_key(run: UUID, step: str, purpose: str) -> UUID:

@@ -17,6 +17,7 @@ from uuid import UUID
 from pydantic import Field, ValidationError
 from smartops.contracts.canonical import canonical, digest
 from smartops.contracts.errors import Malformed
+from smartops.contracts.maintenance import MaintenanceWindow
 from smartops.contracts.wire import (
     Category,
     Check,
@@ -28,6 +29,7 @@ from smartops.contracts.wire import (
     TargetName,
     ToolName,
     Wire,
+    added,
 )
 
 __all__ = [
@@ -46,6 +48,13 @@ __all__ = [
 
 MAX_STEPS = 5000
 """Most steps in one plan."""
+
+HOUR_MS = 3_600_000
+LONGEST_RUN_MS = 7 * 24 * HOUR_MS
+"""No plan may ask for more time than a week."""
+
+OnTimeout = Literal["roll_back", "pause"]
+"""What a run does whose time is over: wait for a person, or take its changes back."""
 
 PlanType = Literal[
     "drift_plan",
@@ -140,7 +149,20 @@ class Phase(Wire):
     """Pause between the last call and the first health sample."""
     checks: Annotated[tuple[Check, ...], Field(max_length=20)] = ()
     rollback_if: LongText = ""
-    """The condition under which this phase is taken back, as people read it."""
+    """The condition under which this phase is taken back: `error_rate > 1% or queue > 100`. See
+    `condition.py` for the grammar; its metrics are sampled even when no check does."""
+    batch: int | None = added(None, ge=1, le=MAX_STEPS)
+    """Steps that go out before health is looked at for the phase's whole window; None: all."""
+    watch_ms: int | None = added(None, ge=0, le=3_600_000)
+    """How long a phase without checks is watched by `rollback_if`; None: 3 s."""
+    watch_interval_ms: int | None = added(None, ge=50, le=600_000)
+    """Time between two samples then; None: 500 ms."""
+    maintenance: MaintenanceWindow | None = added(None)
+    """When its steps may go out; None: as the header says."""
+    timeout_ms: int | None = added(None, ge=1000, le=LONGEST_RUN_MS)
+    """How long the phase may take, waiting and watching included; None: as long as the run."""
+    on_timeout: OnTimeout = added("pause")
+    """What happens when it takes longer."""
 
 
 class PlanHeader(Wire):
@@ -163,6 +185,14 @@ class PlanHeader(Wire):
     """Size of the fleet in scope, changed or not: what batch limits are measured against."""
     approval_requested: bool = False
     """The requester wants a person to look, whatever policy says."""
+    maintenance: MaintenanceWindow | None = added(None)
+    """When steps may go out; None: at any time."""
+    max_run_ms: int = added(4 * HOUR_MS, ge=1000, le=LONGEST_RUN_MS)
+    """How long the run may take, from its start or from the last time a person resumed it."""
+    on_timeout: OnTimeout = added("pause")
+    """What happens when it takes longer."""
+    rollback_timeout_ms: int = added(HOUR_MS // 2, ge=1000, le=LONGEST_RUN_MS)
+    """How long taking back may take before a person is called."""
     phases: Annotated[tuple[Phase, ...], Field(min_length=1, max_length=100)]
 
 
@@ -205,6 +235,15 @@ class Plan(Wire):
     def targets(self) -> tuple[str, ...]:
         """All targets, each once, in order of first use."""
         return tuple(dict.fromkeys(step.target for step in self.steps))
+
+    def changed(self) -> tuple[str, ...]:
+        """The targets that are written to, each once, in order of first use."""
+        return self._changed
+
+    @cached_property
+    def _changed(self) -> tuple[str, ...]:
+        writes = (step.target for step in self.steps if step.category is not Category.READ)
+        return tuple(dict.fromkeys(writes))
 
     @classmethod
     def read(cls, document: bytes, *, plan_hash: str) -> Plan:

@@ -21,7 +21,7 @@ from smartops.contracts.catalogue import COMMANDS, EVENTS
 from smartops.contracts.envelope import CONTENT_TYPE, TYPE_ROOT
 from smartops.contracts.plan import Plan
 from smartops.contracts.streams import STREAM_NAME
-from smartops.contracts.tools import ToolDescriptor
+from smartops.contracts.tools import ToolDescriptor, ToolDescriptorV1
 from smartops.contracts.wire import JsonObject
 
 __all__ = ["DIRECTORY", "main", "schemas"]
@@ -31,7 +31,11 @@ DIRECTORY = Path(__file__).parent / "schemas"
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-_DOCUMENTS: Mapping[str, type[BaseModel]] = {"plan.v1": Plan, "tool.v1": ToolDescriptor}
+_DOCUMENTS: Mapping[str, type[BaseModel]] = {
+    "plan.v1": Plan,
+    "tool.v1": ToolDescriptorV1,
+    "tool.v2": ToolDescriptor,
+}
 """What is stored as a blob or inside events, and worth a schema of its own."""
 
 

@@ -21,7 +21,51 @@ def _call_denied_v1_v2(data: dict[str, Any]) -> dict[str, Any]:
     return {**kept, "reasons": [{"rule": data["rule"], "message": data["message"]}]}
 
 
-UPCASTERS: dict[str, Upcaster] = {"tool.call.denied.v1": _call_denied_v1_v2}
+def _approval_granted_v1_v2(data: dict[str, Any]) -> dict[str, Any]:
+    """What a grant reaches was bounded by its plan alone."""
+    return {**data, "envelope": None}
+
+
+def _approval_recorded_v1_v2(data: dict[str, Any]) -> dict[str, Any]:
+    """A voice was for the whole plan."""
+    return {**data, "limits": {"max_targets": None, "max_calls": None, "expires_at": None}}
+
+
+def _tool_registered_v1_v2(data: dict[str, Any]) -> dict[str, Any]:
+    """What version 1 did not ask for was not declared; the digest stays what was stored."""
+    return data
+
+
+def _call_settled_v1_v2(data: dict[str, Any]) -> dict[str, Any]:
+    """Nobody had said that the step may be attempted again."""
+    return {**data, "retry": False}
+
+
+def _health_checked_v1_v2(data: dict[str, Any]) -> dict[str, Any]:
+    """What was measured, and what was compared with it, was not told."""
+    return {**data, "inconclusive": 0, "errors": 0, "condition": "", "values": {}}
+
+
+def _rolled_back_v1_v2(data: dict[str, Any]) -> dict[str, Any]:
+    """Nobody looked whether the targets were as before."""
+    return {**data, "verified": 0, "unverified": []}
+
+
+def _step_settled_v1_v2(data: dict[str, Any]) -> dict[str, Any]:
+    """Neither what a sample measured nor what was there before was noted."""
+    return {**data, "measured": None, "before": None}
+
+
+UPCASTERS: dict[str, Upcaster] = {
+    "task.approval.granted.v1": _approval_granted_v1_v2,
+    "task.approval.recorded.v1": _approval_recorded_v1_v2,
+    "task.health.checked.v1": _health_checked_v1_v2,
+    "task.rolled_back.v1": _rolled_back_v1_v2,
+    "task.step.settled.v1": _step_settled_v1_v2,
+    "tool.call.denied.v1": _call_denied_v1_v2,
+    "tool.call.settled.v1": _call_settled_v1_v2,
+    "tool.registered.v1": _tool_registered_v1_v2,
+}
 """From `name.vN` to the function that turns its data into that of `name.v(N+1)`."""
 
 

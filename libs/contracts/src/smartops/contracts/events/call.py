@@ -35,6 +35,7 @@ __all__ = [
     "ToolCallDispatched",
     "ToolCallFailed",
     "ToolCallSettled",
+    "ToolCallSettledV1",
     "ToolCallUncertain",
     "UndoEntitlement",
 ]
@@ -213,11 +214,7 @@ class ToolCallUncertain(_OfCall):
     send: int
 
 
-class ToolCallSettled(_OfCall):
-    """An uncertain call was cleared up."""
-
-    topic: ClassVar[str] = "tool.call.settled"
-
+class _Settled(_OfCall):
     task: UUID
     run: UUID | None = None
     requester: ShortText
@@ -225,3 +222,32 @@ class ToolCallSettled(_OfCall):
     applied: bool
     by: ShortText
     note: LongText = ""
+
+
+class ToolCallSettled(_Settled):
+    """An uncertain call was cleared up: by reading back, or by a person who looked."""
+
+    topic: ClassVar[str] = "tool.call.settled"
+    schema_version: ClassVar[int] = 2
+
+    by: ShortText
+    """`probe`, or the name of the person."""
+    retry: bool = False
+    """Not applied, and the step may be attempted again."""
+    principal: ShortText | None = None
+    """Who said so; None when it was read back."""
+    actor: UUID | None = None
+    incarnation: UUID | None = None
+    """The gateway process that had sent it last; None in version 1."""
+    accept_double: bool = False
+    """That process might yet send it late, and the person accepted that with the retry."""
+    output: JsonValue = None
+    """What was read back, redacted; None when it is large, or a person looked."""
+    output_digest: Digest | None = None
+
+
+# It told neither who settled the call nor on what grounds it may be attempted again.
+class ToolCallSettledV1(_Settled):
+    """An uncertain call was cleared up."""
+
+    topic: ClassVar[str] = "tool.call.settled"

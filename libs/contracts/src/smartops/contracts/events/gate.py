@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
+from smartops.contracts.bounds import Envelope, Limits
 from smartops.contracts.wire import (
     Digest,
     Environment,
@@ -24,7 +25,9 @@ __all__ = [
     "PlanProblem",
     "TaskApprovalExpired",
     "TaskApprovalGranted",
+    "TaskApprovalGrantedV1",
     "TaskApprovalRecorded",
+    "TaskApprovalRecordedV1",
     "TaskApprovalRejected",
     "TaskApprovalRequired",
     "TaskCancelRequested",
@@ -105,22 +108,31 @@ class Approval(Wire):
     """The version of the actor's stream that the voice was decided on."""
 
 
-class TaskApprovalRecorded(_OfPlan):
-    """One voice was heard."""
-
-    topic: ClassVar[str] = "task.approval.recorded"
-
+class _Recorded(_OfPlan):
     assessment_hash: Digest
     decision: Annotated[str, Field(pattern=r"^(approve|reject)$")]
     by: Approval
     note: LongText = ""
 
 
-class TaskApprovalGranted(_OfPlan):
-    """The plan may run, once, until it expires, byte for byte as hashed."""
+class TaskApprovalRecorded(_Recorded):
+    """One voice was heard."""
 
-    topic: ClassVar[str] = "task.approval.granted"
+    topic: ClassVar[str] = "task.approval.recorded"
+    schema_version: ClassVar[int] = 2
 
+    limits: Limits = Limits()
+    """How much of the plan this person allows; of several voices the strictest holds."""
+
+
+# A voice could not limit what it approved.
+class TaskApprovalRecordedV1(_Recorded):
+    """One voice was heard, for the whole plan."""
+
+    topic: ClassVar[str] = "task.approval.recorded"
+
+
+class _Granted(_OfPlan):
     document: Digest
     assessment_hash: Digest
     grant: int = Field(ge=1)
@@ -130,6 +142,23 @@ class TaskApprovalGranted(_OfPlan):
     approvals: tuple[Approval, ...]
     bundle: Digest
     expires_at: AwareDatetime
+
+
+class TaskApprovalGranted(_Granted):
+    """The plan may run, once, until it expires: as hashed, and no further than its envelope."""
+
+    topic: ClassVar[str] = "task.approval.granted"
+    schema_version: ClassVar[int] = 2
+
+    envelope: Envelope | None
+    """None: version 1, which was bounded by its plan alone."""
+
+
+# It had no envelope: the plan's own steps were all that bounded it.
+class TaskApprovalGrantedV1(_Granted):
+    """The plan may run, once, until it expires, byte for byte as hashed."""
+
+    topic: ClassVar[str] = "task.approval.granted"
 
 
 class TaskApprovalRejected(_OfPlan):

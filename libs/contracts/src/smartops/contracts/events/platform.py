@@ -6,10 +6,16 @@ from typing import Annotated, ClassVar
 from uuid import UUID
 
 from pydantic import Field
-from smartops.contracts.tools import ToolDescriptor
+from smartops.contracts.tools import ToolDescriptor, ToolDescriptorV1
 from smartops.contracts.wire import Digest, EventData, LongText, ShortText
 
-__all__ = ["ActorMapped", "AutonomyChanged", "PolicyBundleActivated", "ToolRegistered"]
+__all__ = [
+    "ActorMapped",
+    "AutonomyChanged",
+    "PolicyBundleActivated",
+    "ToolRegistered",
+    "ToolRegisteredV1",
+]
 
 
 class ActorMapped(EventData):
@@ -28,8 +34,20 @@ class ToolRegistered(EventData):
     """A tool exists in this form. In `_platform/tool-<name>`, decided by the gateway."""
 
     topic: ClassVar[str] = "tool.registered"
+    schema_version: ClassVar[int] = 2
 
     descriptor: ToolDescriptor
+    digest: Digest
+    """The descriptor's; of one registered in version 1 the same as then."""
+
+
+# It told less of a tool: read as what came after it, with nothing more declared.
+class ToolRegisteredV1(EventData):
+    """A tool exists in this form."""
+
+    topic: ClassVar[str] = "tool.registered"
+
+    descriptor: ToolDescriptorV1
     digest: Digest
 
 

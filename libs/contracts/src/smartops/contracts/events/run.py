@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field, JsonValue
+from smartops.contracts.computing import COMPUTE
+from smartops.contracts.measured import Measured
 from smartops.contracts.wire import (
     Digest,
     Environment,
@@ -19,24 +21,33 @@ from smartops.contracts.wire import (
     ShortText,
     TargetName,
     ToolName,
+    Wire,
 )
 
 __all__ = [
+    "BeforeState",
     "TargetClaimed",
     "TargetReleased",
+    "TaskBatchCompleted",
     "TaskCancelled",
     "TaskCompleted",
+    "TaskComputationEnded",
+    "TaskComputationRequested",
     "TaskEscalated",
     "TaskHealthChecked",
+    "TaskHealthCheckedV1",
     "TaskPaused",
     "TaskPhaseCompleted",
     "TaskPhaseStarted",
     "TaskResumed",
     "TaskRollbackStarted",
     "TaskRolledBack",
+    "TaskRolledBackV1",
     "TaskStarted",
     "TaskStepSettled",
+    "TaskStepSettledV1",
     "TaskStopping",
+    "TaskWaiting",
     "ToolCallRequested",
 ]
 
@@ -71,7 +82,44 @@ class TaskPhaseStarted(_OfRun):
     targets: tuple[TargetName, ...]
 
 
+class TaskBatchCompleted(_OfRun):
+    """A batch of a phase was applied and its targets stayed healthy; the next one goes out."""
+
+    topic: ClassVar[str] = "task.batch.completed"
+
+    phase: int
+    batch: int = Field(ge=0)
+    """From 0."""
+    steps: int
+    """Steps of the phase that were applied so far."""
+
+
 class TaskHealthChecked(_OfRun):
+    """A health check, or the phase's `rollback_if`, came to its verdict over the window."""
+
+    topic: ClassVar[str] = "task.health.checked"
+    schema_version: ClassVar[int] = 2
+
+    phase: int
+    check: int | None
+    """The number of the check; None: the condition under which the phase is taken back."""
+    type: ShortText
+    outcome: Annotated[str, Field(pattern=r"^(healthy|unhealthy|inconclusive)$")]
+    samples: int
+    failed: int
+    detail: LongText
+    inconclusive: int = 0
+    """Samples in a row, up to the last one, that showed nothing."""
+    errors: int = 0
+    """Samples in a row, up to the last one, that could not be taken."""
+    condition: LongText = ""
+    """What was compared: the threshold, or `rollback_if`."""
+    values: dict[str, Measured] = Field(default_factory=dict)
+    """What was measured last, by metric."""
+
+
+# It was always a check's, and told no values.
+class TaskHealthCheckedV1(_OfRun):
     """A health check over a phase's window came to its verdict."""
 
     topic: ClassVar[str] = "task.health.checked"
@@ -105,6 +153,15 @@ class TaskStopping(_OfRun):
     principal: ShortText | None = None
 
 
+class TaskWaiting(_OfRun):
+    """Nothing goes out before a time; then the run goes on by itself. Taking back never waits."""
+
+    topic: ClassVar[str] = "task.waiting"
+
+    reason: LongText
+    until: AwareDatetime
+
+
 class TaskPaused(_OfRun):
     """The run stands still: nothing is in flight."""
 
@@ -134,13 +191,28 @@ class TaskRollbackStarted(_OfRun):
     then: Annotated[str, Field(pattern=r"^(rolled_back|cancelled)$")] = "rolled_back"
 
 
-class TaskRolledBack(_OfRun):
+class _RolledBack(_OfRun):
+    reason: LongText
+    undone: int
+
+
+class TaskRolledBack(_RolledBack):
     """All that was changed was taken back. Never called completed."""
 
     topic: ClassVar[str] = "task.rolled_back"
+    schema_version: ClassVar[int] = 2
 
-    reason: LongText
-    undone: int
+    verified: int = 0
+    """Changes whose target was read again and is as it was before."""
+    unverified: tuple[UUID, ...] = ()
+    """Calls that were taken back by a tool that answered so, and that nothing can read back."""
+
+
+# Nobody looked again.
+class TaskRolledBackV1(_RolledBack):
+    """All that was changed was taken back. Never called completed."""
+
+    topic: ClassVar[str] = "task.rolled_back"
 
 
 class TaskCancelled(EventData):
@@ -199,11 +271,19 @@ class ToolCallRequested(EventData):
     """For reads (evidence, observe) only: writes take theirs from the approved plan."""
 
 
-class TaskStepSettled(_OfRun):
-    """The run has taken note of a call's outcome; makes the run's own stream tell its state."""
+class BeforeState(Wire):
+    """What a step will be held to when it is taken back."""
 
-    topic: ClassVar[str] = "task.step.settled"
+    tool: ToolName
+    """The read that tells the state."""
+    version: ShortText
+    fields: tuple[ShortText, ...]
+    """Those of its output that the undo puts back."""
+    digest: Digest
+    """Of these fields and their values, as they were before the step."""
 
+
+class _StepSettled(_OfRun):
     call: UUID
     purpose: Purpose
     question: ShortText
@@ -213,6 +293,76 @@ class TaskStepSettled(_OfRun):
     retry: bool = False
     """The call is worth another attempt."""
     detail: LongText = ""
+
+
+class TaskStepSettled(_StepSettled):
+    """The run has taken note of a call's outcome; makes the run's own stream tell its state."""
+
+    topic: ClassVar[str] = "task.step.settled"
+    schema_version: ClassVar[int] = 2
+
+    measured: Measured | None = None
+    """For `observe`: what the sample measured, if it measured anything."""
+    before: BeforeState | None = None
+    """For `do`: what taking it back is held to; None when nothing can read it back."""
+
+
+# It told neither what was measured nor what was there before.
+class TaskStepSettledV1(_StepSettled):
+    """The run has taken note of a call's outcome; makes the run's own stream tell its state."""
+
+    topic: ClassVar[str] = "task.step.settled"
+
+
+class TaskComputationRequested(_OfRun):
+    """A step that is code of the plan itself is to be run, by the runner in its sandbox."""
+
+    topic: ClassVar[str] = "task.computation.requested"
+
+    call: UUID
+    """As for a step that the gateway carries out; it never hears of this one."""
+    version: ShortText
+    target: TargetName
+    question: ShortText
+    """The step's id."""
+    attempt: int = Field(ge=1)
+    phase: int = Field(ge=0)
+    step: Digest
+    """Its hash: code and inputs stand in the approved plan."""
+
+    def as_call(self) -> ToolCallRequested:
+        """The same, as the run counts it among its calls."""
+        return ToolCallRequested(
+            task=self.task,
+            run=self.run,
+            call=self.call,
+            purpose=Purpose.DO,
+            tool=COMPUTE,
+            version=self.version,
+            target=self.target,
+            question=self.question,
+            attempt=self.attempt,
+            phase=self.phase,
+            step=self.step,
+        )
+
+
+class TaskComputationEnded(_OfRun):
+    """The code of a step was run, or could not be; it has changed nothing either way."""
+
+    topic: ClassVar[str] = "task.computation.ended"
+
+    call: UUID
+    question: ShortText
+    outcome: Annotated[str, Field(pattern=r"^(value|failed|timed_out|killed|too_large|not_run)$")]
+    ok: bool
+    """Whether the step holds: it says so itself, and whatever did not end well does not."""
+    detail: LongText
+    output: JsonValue
+    """All of its result, without secrets; None if there is none."""
+    level: ShortText
+    """How it was fenced in: `landlock`, `bubblewrap`; `none` if it was not run."""
+    duration_ms: Annotated[float, Field(ge=0)]
 
 
 class TargetClaimed(EventData):

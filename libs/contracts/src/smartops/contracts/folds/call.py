@@ -49,7 +49,11 @@ class CallView:
     retryable: bool = False
     settles_by: str = ""
     """For uncertain calls: retry, probe or human."""
+    settled_by: str = ""
+    """For calls that were uncertain: `probe`, or the principal of who settled them."""
     undo: UndoEntitlement | None = None
+    before: JsonValue = None
+    """For writes: what was there before, as far as a tool could tell."""
 
 
 def evolve_call(view: CallView, event: EventData) -> CallView:
@@ -71,6 +75,7 @@ def evolve_call(view: CallView, event: EventData) -> CallView:
                 status=CallStatus.DISPATCHED,
                 requester_stream=event.facts.requester_stream,
                 undo=event.undo,
+                before=event.before,
             )
         case ToolCallCompleted():
             return replace(
@@ -102,7 +107,12 @@ def evolve_call(view: CallView, event: EventData) -> CallView:
             return replace(
                 view,
                 status=CallStatus.APPLIED if event.applied else CallStatus.NOT_APPLIED,
+                output=event.output,
+                output_digest=event.output_digest,
+                error_code="" if event.applied else "not_applied",
                 message=event.note,
+                retryable=event.retry,
+                settled_by=event.principal or event.by,
             )
         case _:
             return view

@@ -13,12 +13,13 @@ from smartops.contracts.events import (
     TaskFailed,
     TaskPhaseCompleted,
     TaskPhaseStarted,
+    TaskResumed,
     TaskRollbackStarted,
     TaskRolledBack,
     TaskStarted,
     ToolCallRequested,
 )
-from smartops.contracts.wire import EventData
+from smartops.contracts.wire import EventData, Purpose
 
 __all__ = ["RunView", "evolve_run"]
 
@@ -34,6 +35,8 @@ class RunView:
     requests: Mapping[UUID, ToolCallRequested] = field(default_factory=dict)
     asked: tuple[ToolCallRequested, ...] = ()
     """One per event, in their order."""
+    reads: int = 0
+    """How many of them only look."""
     rolling_back: bool = False
     ended: str | None = None
     """completed, rolled_back, cancelled, failed or escalated."""
@@ -49,8 +52,13 @@ def evolve_run(view: RunView, event: EventData) -> RunView:
         case ToolCallRequested():
             return replace(
                 view,
-                requests={**view.requests, event.call: event},
+                # A call is what was first asked for under its id: what is said under it later would
+                # be held against its undo.
+                requests=view.requests
+                if event.call in view.requests
+                else {**view.requests, event.call: event},
                 asked=(*view.asked, event),
+                reads=view.reads + (event.purpose in (Purpose.EVIDENCE, Purpose.OBSERVE)),
             )
         case TaskPhaseCompleted():
             return replace(view, phases_completed=event.phase + 1)
@@ -66,5 +74,8 @@ def evolve_run(view: RunView, event: EventData) -> RunView:
             return replace(view, ended="failed")
         case TaskEscalated():
             return replace(view, ended="escalated")
+        case TaskResumed():
+            # Also an escalated run goes on, once a person has cleared up what it waited for.
+            return replace(view, ended=None)
         case _:
             return view
