@@ -109,6 +109,16 @@ class Housekeeping:
             -coming[0].late if coming else None,
         )
 
+    async def alive(self, incarnations: Sequence[UUID]) -> frozenset[UUID]:
+        """Which of these processes live; one that has ended never comes back.
+
+        Only for the role whose processes have incarnations.
+        """
+        rows = await self._call(
+            "select smartops_log.incarnations_alive($1)", list(dict.fromkeys(incarnations))
+        )
+        return frozenset(row[0] for row in rows)
+
     async def register_handlers(self, handlers: Sequence[Handler]) -> Sequence[HandlerMarks]:
         """Make handlers known; known ones keep their marks.
 

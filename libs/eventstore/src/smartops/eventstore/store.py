@@ -11,6 +11,7 @@ from smartops.eventstore.appender import Appender
 from smartops.eventstore.blobs import Blobs
 from smartops.eventstore.clock import DatabaseClock
 from smartops.eventstore.housekeeping import Housekeeping
+from smartops.eventstore.incarnation import Incarnation
 from smartops.eventstore.link import Connect, Connection, Link
 from smartops.eventstore.listeners import Listeners
 from smartops.eventstore.log_reads import LogReads
@@ -22,6 +23,7 @@ from smartops.eventstore.rows import OutboxRow, StoredRow
 from smartops.eventstore.snapshot_rows import SnapshotRows
 from smartops.eventstore.tracking import TrackedAppends
 from smartops.eventstore.units import TimerSet, Unit
+from smartops.eventstore.vault_rows import VaultRows
 from typing_extensions import override
 
 __all__ = ["DEFAULT_PATIENCE", "EventStore"]
@@ -53,7 +55,7 @@ _SETTINGS = {
 """Per session. A backend whose client has vanished must not hold the lock that all appends take."""
 
 
-class EventStore(LogReads, Housekeeping, SnapshotRows, TrackedAppends):
+class EventStore(LogReads, Housekeeping, SnapshotRows, TrackedAppends, VaultRows):
     """Appends, reads and housekeeping of one role, over three dedicated connections.
 
     The connections come back by themselves. During an outage calls wait; nothing is lost and
@@ -70,6 +72,8 @@ class EventStore(LogReads, Housekeeping, SnapshotRows, TrackedAppends):
         self._read_link = Link("read", connect("read"))
         self._housekeeping_link = Link("housekeeping", connect("housekeeping"))
         self._pulse = Pulse(Link("pulse", connect("pulse")))
+        self.incarnation = Incarnation(connect("incarnation"))
+        """This life of the process, for services that act on the world; begins with its `start`."""
         self._clock = DatabaseClock()
         self._committed: Listeners[Sequence[OutboxRow]] = Listeners()
         self._timer_set: Listeners[datetime] = Listeners()
@@ -131,6 +135,7 @@ class EventStore(LogReads, Housekeeping, SnapshotRows, TrackedAppends):
 
         Whoever still waits gets `StoreClosed`.
         """
+        await self.incarnation.close()
         await self._appender.close(grace.total_seconds())
         await self._reader.close()
         await self._outbox_done.close(min(1.0, grace.total_seconds()))

@@ -4,12 +4,20 @@ RedactError
 ├── SecretInArgument   something that looks like a secret stands where it would be stored
 ├── ReservedKey        a `$` key that is not a legal reference
 ├── Unscannable        too deep, too large, or no JSON: nobody can say what is in it
-└── UnknownSecret      a reference to a secret that the lookup does not have
+├── UnknownSecret      a reference to a secret that the lookup does not have
+└── MissingPersonal    a token of personal data whose value is not there, or not there any more
 """
 
 from __future__ import annotations
 
-__all__ = ["RedactError", "ReservedKey", "SecretInArgument", "UnknownSecret", "Unscannable"]
+__all__ = [
+    "MissingPersonal",
+    "RedactError",
+    "ReservedKey",
+    "SecretInArgument",
+    "UnknownSecret",
+    "Unscannable",
+]
 
 REFERENCE_HINT = 'keep the secret in the tool gateway and write {"$secret": "<name>"} here'
 
@@ -45,7 +53,8 @@ class ReservedKey(RedactError):
     def __init__(self, path: str) -> None:
         super().__init__(
             'a key that begins with $ is reserved; a reference is {"$secret": "<name>"} alone in'
-            " its object, its name lower case: [a-z][a-z0-9._/-]*, at most 128 characters",
+            " its object, its name lower case: [a-z][a-z0-9._/-]*, at most 128 characters; or"
+            ' {"$pii": "<class>", "token": "<32 hex>"}',
             path=path,
         )
 
@@ -68,3 +77,16 @@ class UnknownSecret(RedactError):
     def __init__(self, path: str, name: str) -> None:
         super().__init__(f"there is no secret {name!r}", path=path)
         self.name = name
+
+
+class MissingPersonal(RedactError):
+    """No value stands behind this token for this task: erased, or never its own."""
+
+    code = "missing_pii"
+
+    def __init__(self, path: str, token: str) -> None:
+        super().__init__(
+            f"there is no value behind token {token}: it was erased, or is not this task's",
+            path=path,
+        )
+        self.token = token

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from smartops.redact.classes import PLACEHOLDER
+
 __all__ = ["NotPlain", "plain_copy"]
 
 _MAX_DEPTH = 8
@@ -18,7 +20,7 @@ class NotPlain(Exception):
 
 
 def plain_copy(value: object) -> Any:
-    """A copy of a small JSON value without keys that begin with `$`.
+    """A copy of a small JSON value without anything that stands for something else.
 
     Raises:
         NotPlain: anything else, whatever it is.
@@ -34,8 +36,10 @@ class _Copying:
     def copy(self, value: object, depth: int) -> Any:
         self._values -= 1
         kind = type(value)
-        if kind is str:
-            self._chars -= len(value)  # type: ignore[arg-type]
+        if isinstance(value, str):
+            self._chars -= len(value)
+            if "[" in value and PLACEHOLDER.search(value):
+                raise NotPlain
         if depth > _MAX_DEPTH or self._values < 0 or self._chars < 0:
             raise NotPlain
         if value is None or kind is str or kind is bool or kind is int:
@@ -51,7 +55,7 @@ class _Copying:
     def _object(self, value: dict[Any, object], depth: int) -> dict[str, Any]:
         copied = {}
         for key, item in value.items():
-            if type(key) is not str or key.startswith("$"):
+            if type(key) is not str or key.startswith("$") or "[" in key:
                 raise NotPlain
             self._chars -= len(key)
             copied[key] = self.copy(item, depth + 1)

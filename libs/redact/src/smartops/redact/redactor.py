@@ -9,7 +9,7 @@ from typing import Any
 from smartops.redact.errors import SecretInArgument, Unscannable
 from smartops.redact.findings import Finding, SecretRef
 from smartops.redact.plain import NotPlain, plain_copy
-from smartops.redact.references import Lookup, fill, references
+from smartops.redact.references import Filling, Lookup, PersonalLookup, references
 from smartops.redact.text import placeholder
 from smartops.redact.walk import Budget, Walk
 
@@ -23,6 +23,10 @@ MAX_NODES = 100_000
 
 MAX_CHARS = 1024 * 1024
 """Characters of text in one document, keys included."""
+
+
+def _nobody(_token: str) -> None:
+    """Nothing stands behind any token."""
 
 
 class Redactor:
@@ -89,21 +93,35 @@ class Redactor:
         self._searched(value)
         return tuple(references(value, markers=markers))
 
-    def resolve(self, value: object, lookup: Lookup, *, markers: Collection[str] = ()) -> Any:
-        """A copy with each reference replaced by its secret: for the tool gateway, last of all.
+    def resolve(
+        self,
+        value: object,
+        lookup: Lookup,
+        *,
+        personal: PersonalLookup = _nobody,
+        markers: Collection[str] = (),
+    ) -> Any:
+        """A copy with what references stand for: for the tool gateway, last of all.
 
         Only references that stood in the value are filled: a secret that reads like one stays text.
         Resolve before anything from outside is put into the value, or that could name a secret.
 
+        Args:
+            value: what holds references.
+            lookup: finds secrets.
+            personal: finds personal data, for references and for placeholders within texts.
+            markers: other `$` keys that mean something here.
+
         Raises:
             UnknownSecret: the lookup does not have it.
+            MissingPersonal: nothing stands behind a token.
             ReservedKey: a `$` key that is no legal reference.
             Unscannable: nobody can say what is in it.
         """
         with contextlib.suppress(NotPlain):
             return plain_copy(value)  # Most arguments hold no reference.
         self.secret_refs(value, markers=markers)
-        return fill(value, lookup)
+        return Filling(lookup, personal).fill(value)
 
     def _searched(self, value: object) -> tuple[Finding, ...]:
         _, findings, reason = self._walked(value)

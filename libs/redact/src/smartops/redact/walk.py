@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from smartops.redact.classes import personal_reference
 from smartops.redact.errors import Unscannable
 from smartops.redact.findings import Finding, pointer
 from smartops.redact.keys import secret_kind, speaks_about
@@ -118,6 +119,8 @@ class Walk:
             # A token in lower case can pass for a name.
             found = hits(name)
             return self._replace(path, found[0].kind) if found else dict(value)
+        if personal_reference(value) is not None:
+            return dict(value) if self._keep_references else self._replace(path, "reference")
         pair = _kind_of_pair(value)
         cleaned: dict[str, Any] = {}
         for key, item in value.items():

@@ -68,9 +68,11 @@ class Order(Generic[C]):
     id: str
     key: UUID
     content: str
-    """Digest of the payload."""
+    """Digest of the payload, under a key where the service has one."""
     data: C
     traceparent: str | None = None
+    bare: str = ""
+    """The digest without a key, as older releases noted it."""
 
 
 def cue_of_message(handler: str, subjects: Subjects, subject: str, state: bytes) -> Cue:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -14,8 +16,10 @@ from smartops.contracts.subjects import CommandSubject, Subjects
 from smartops.eventstore.results import Already
 from smartops.eventstore.store import EventStore
 from smartops.eventstore.units import Trigger
+from smartops.redact import blanked
 from smartops.runtime.cues import Order
 from smartops.runtime.decision import Decision, Refusal
+from smartops.runtime.free_texts import with_clean_texts
 from smartops.runtime.recording import Cause, Recorder, UnitBuilder, command_stream
 from smartops.telemetry.traceparent import normal_traceparent
 
@@ -29,6 +33,15 @@ class Orders:
         self._store = store
         self._recorder = recorder
         self._subjects = subjects
+        self.fingerprint: Callable[[str, str], str] = lambda _tenant, content: content
+        """From tenant and digest to what is noted of a command's bytes; with a key, a service whose
+        commands hold personal data keeps others from guessing at it."""
+        self.clean_text: Callable[[str, str], str] = lambda _tenant, text: blanked(text)
+        """From tenant and text to what of a reason or note may be stored."""
+        self.cover: Callable[[bytes], bytes] = lambda payload: payload
+        """Makes a command's bytes unreadable to others while they lie parked."""
+        self.uncover: Callable[[bytes], bytes] = lambda payload: payload
+        """Takes what `cover` made, and what was parked without it."""
 
     async def read(
         self, handler: str, subject: str, raw: bytes, traceparent: str | None = None
@@ -41,7 +54,8 @@ class Orders:
         """
         where = self._subjects.read_command(subject)
         key = command_key(where.tenant, where.principal, where.name, where.id)
-        content = digest(raw)
+        bare = digest(raw)
+        content = self.fingerprint(where.tenant, bare)
         spec = COMMANDS.get(f"{where.name}.v{where.version}")
         if spec is None and any(c.data.name == where.name for c in COMMANDS.values()):
             raise UnknownVersion(f"{where.name} in version {where.version}")
@@ -56,7 +70,9 @@ class Orders:
             problem = Refusal("unknown_command", f"there is no command {where.name}", "subject")
         elif problem is None:
             try:
-                data = parse_model(spec.data, raw)
+                data = with_clean_texts(
+                    parse_model(spec.data, raw), partial(self.clean_text, where.tenant)
+                )
             except Malformed as error:
                 problem = Refusal("malformed", error.reason, error.field)
         order = Order(
@@ -68,6 +84,7 @@ class Orders:
             id=where.id,
             key=key,
             content=content,
+            bare=bare,
             data=data,
             traceparent=normal_traceparent(traceparent),
         )
@@ -96,7 +113,7 @@ class Orders:
     async def check_reuse(self, order: Order[Any]) -> None:
         """A settled command came again: the same bytes are a repeat, other bytes are refused."""
         settled = await self._store.settled(order.handler, order.key)
-        if settled is None or settled.reason in (None, order.content):
+        if settled is None or settled.reason in (None, order.content, order.bare):
             return
         # The cause names key and content, so each misuse is answered once.
         cause = Cause(
@@ -116,7 +133,7 @@ class Orders:
         except Malformed:
             return
         key = command_key(where.tenant, where.principal, where.name, where.id)
-        payload = subject.encode() + b"\n" + raw
+        payload = self.cover(subject.encode() + b"\n" + raw)
         await self._store.park(handler, key, reason, payload, where.tenant)
 
     async def _answer(self, cause: Cause, refusal: Refusal) -> None:

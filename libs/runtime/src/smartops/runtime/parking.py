@@ -147,7 +147,7 @@ class Parking:
             return None if row is None else _Found(parked, row=row)
         if parked.payload is None:
             return None
-        return _Found(parked, command=unpack_command(parked.payload))
+        return _Found(parked, command=unpack_command(self._orders.uncover(parked.payload)))
 
     async def _not_parked(self, handler: str, order: Order[ParkedRetry]) -> Refusal:
         settled = await self._store.settled(handler, order.data.cause)

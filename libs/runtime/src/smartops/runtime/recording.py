@@ -12,6 +12,8 @@ from smartops.contracts.envelope import EventMeta, encode
 from smartops.contracts.events import (
     CommandRefused,
     ParkedRetried,
+    PiiErased,
+    PiiRevealed,
     ToolCallCompleted,
     ToolCallDenied,
     ToolCallDispatched,
@@ -278,7 +280,7 @@ def command_stream(order: Order[Any]) -> str:
 
 def _entity(stream: str, data: EventData, task: UUID | None) -> str:
     match data:
-        case CommandRefused() | ParkedRetried():
+        case CommandRefused() | ParkedRetried() | PiiErased() | PiiRevealed():
             return str(data.command)
         case (
             ToolCallRequested()

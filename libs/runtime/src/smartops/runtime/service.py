@@ -6,6 +6,7 @@ for each event that a sweep finds unhandled, and must not care which: the inbox 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sized
 from dataclasses import replace
@@ -30,6 +31,7 @@ from smartops.eventstore.sweeps import Handler, Sweeper
 from smartops.eventstore.timers import Timers
 from smartops.eventstore.units import ReadCondition, Trigger, Unit
 from smartops.runtime.cues import Cue, Order, cue_of_message, cue_of_row
+from smartops.runtime.failpoints import ARMED, reach
 from smartops.runtime.listening import Listening, one, translate
 from smartops.runtime.metering import meter
 from smartops.runtime.orders import Orders
@@ -48,6 +50,9 @@ from smartops.telemetry.bundle import Telemetry
 from smartops.telemetry.probes import Probe
 
 __all__ = ["Service"]
+
+_ACKED_S = 0.1
+"""Seconds, for proofs, after which an acknowledgement has certainly left."""
 
 S = TypeVar("S")
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
@@ -86,6 +91,7 @@ class Service:
         self.watch = Watch(self.store, telemetry.metrics, own)
         self._timers: dict[str, Callable[[TimerRow], Awaitable[None]]] = {}
         self._caches: list[Sized] = [self.views, self.plans, self.traces]
+        self._notes: list[Probe] = []
         self._events: dict[str, Callable[[Cue], Awaitable[None]]] = {}
         self._commands: dict[str, Callable[[str, bytes], Awaitable[None]]] = {}
         self._publisher = Publisher(name, store, settings, self.subjects)
@@ -150,7 +156,12 @@ class Service:
                 return read(one(message))
 
             async def react_to(message: Msg) -> None:
-                await react(read(message))
+                cue = read(message)
+                await react(cue)
+                if ARMED:
+                    await reach("ack.before", cue.task)
+                    # As soon as this returns, it is acknowledged.
+                    asyncio.get_running_loop().call_later(_ACKED_S, _tell_acked, cue)
 
             if spec.hot:
                 self._listening.subscribe_hot(spec, react_to)
@@ -256,11 +267,16 @@ class Service:
             Probe("database", lambda: self.store.trouble),
             Probe("bus", lambda: self._listening.trouble),
             *self.watch.probes(),
+            *self._notes,
         ]
 
     def needs(self, name: str, look: Look) -> None:
         """Be ready only while a look at this finds nothing wrong; before `start`."""
         self.watch.also(name, look)
+
+    def tells(self, name: str, note: Callable[[], str]) -> None:
+        """Say on the readiness page how a part works; it makes nobody unready."""
+        self._notes.append(Probe(name, lambda: None, note))
 
     async def start(self) -> None:
         """Come up; returns once messages are being handled."""
@@ -317,3 +333,12 @@ class Service:
         _log.warning(
             "sweep of %s at %s: %s", name, row.position if row else "-", error, exc_info=error
         )
+
+
+_acked: set[asyncio.Task[None]] = set()
+
+
+def _tell_acked(cue: Cue) -> None:
+    task = asyncio.ensure_future(reach("ack.after", cue.task))
+    _acked.add(task)
+    task.add_done_callback(_acked.discard)
