@@ -8,7 +8,7 @@ claimed can be held against it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
@@ -16,6 +16,7 @@ import pytest
 from pydantic import JsonValue
 from smartops.contracts.commands import GrantRevoke, RunHalt, TaskCancel
 from smartops.contracts.events import (
+    BeforeState,
     TaskCancelled,
     TaskCompleted,
     TaskEscalated,
@@ -41,6 +42,7 @@ from smartops.policy import domain as gates
 from smartops.policy.state import Gate
 from smartops.policy.state import evolve as evolve_policy
 from smartops.runner import domain as runs
+from smartops.runner.proofs import before_state
 from smartops.runner.state import Run
 from smartops.runner.state import evolve as evolve_state
 from smartops.runtime.decision import CancelTimer, Decision, SetTimer
@@ -50,7 +52,7 @@ from smartops.tool_gateway.ports import Answer, NotApplied, Unknown
 from smartops.tool_gateway.state import Call
 from smartops.tool_gateway.state import evolve as evolve_own
 from support.grants import GRANTED_AT, grant_for
-from support.line_tools import PROBES, TOOLS, Choose, facts_of, sample_of, through_the_log
+from support.line_tools import PROBES, PROVED, TOOLS, Choose, facts_of, sample_of, through_the_log
 from support.line_world import World
 from support.plans import TASK
 
@@ -92,6 +94,9 @@ class LineModel:
         # Messages that may be delivered; grants and the gate's words once, others any time.
         self.cues = [self._start]
         self.timers: set[tuple[UUID | None, str]] = set()
+        # Nobody waits for these: they are bound to come only where nothing else does.
+        self.deadlines: set[str] = set()
+        self.opens: dict[str, datetime] = {}
         self.spent: set[tuple[UUID | None, str]] = set()
         self.flying: list[ToolCallDispatched] = []
         self.world = World()
@@ -117,14 +122,24 @@ class LineModel:
     # ---- the runner ------------------------------------------------------------------------
 
     def _start(self) -> None:
-        self._to_run(lambda run: runs.start(run, self.grant, TASK, self.gate, self.plan))
+        self._to_run(lambda run: runs.start(run, self.grant, TASK, self.gate, self.plan, self.now))
 
     def _heed(self) -> None:
-        self._to_run(lambda run: runs.heed_gate(run, self.plan, TASK, self.gate), repeat=False)
+        self._to_run(
+            lambda run: runs.heed_gate(run, self.plan, TASK, self.gate, self.now), repeat=False
+        )
 
     def _note(self, ident: UUID) -> None:
         view = self.view(ident)
-        self._to_run(lambda run: runs.note_outcome(run, self.plan, view))
+        proof = self._proof(ident, view)
+        self._to_run(lambda run: runs.note_outcome(run, self.plan, view, self.now, proof))
+
+    def _proof(self, ident: UUID, view: CallView) -> BeforeState | None:
+        """What taking a step back is held to, if it is one of those that can be read back."""
+        step = self.plan.by_hash().get(self.requests[ident].step or "")
+        if step is None or step.tool not in PROVED:
+            return None
+        return before_state(step, TOOLS["look"], view.before)
 
     def _to_run(self, decide: Callable[[Run], Decision], *, repeat: bool = True) -> Decision:
         decision = decide(self.run)
@@ -170,7 +185,7 @@ class LineModel:
             return
         facts = facts_of(request, found.arguments)
         if known.category is Category.READ:
-            answer = sample_of(request, sample)
+            answer = sample_of(request, sample, self.world.standing)
             self._to_call(ident, lambda c: calls.record_read(c, ident, facts, answer, 1.0))
             return
         before: JsonValue = {"version": "old"}
@@ -213,6 +228,13 @@ class LineModel:
     def _set(self, owner: UUID | None, decision: Decision) -> None:
         for timer in decision.timers:
             key = (owner, timer.name)
+            if owner is None and timer.name.startswith("deadline/"):
+                (self.deadlines.add if isinstance(timer, SetTimer) else self.deadlines.discard)(
+                    timer.name
+                )
+                continue
+            if isinstance(timer, SetTimer) and isinstance(timer.due, datetime):
+                self.opens[timer.name] = timer.due
             match timer:
                 case SetTimer():
                     self.timers.add(key)
@@ -223,7 +245,9 @@ class LineModel:
 
     def _fire(self, owner: UUID | None, name: str) -> Decision:
         if owner is None:
-            return self._to_run(lambda run: runs.tick(run, self.plan, name))
+            if name.startswith("window/"):
+                self.now = max(self.now, self.opens[name])
+            return self._to_run(lambda run: runs.tick(run, self.plan, name, self.now))
         if name.startswith("deadline/"):
             return self._to_call(owner, lambda call: calls.answer_lost(call, owner, name))
         decision = self._to_call(
@@ -268,7 +292,9 @@ class LineModel:
     def fire_a_stale_timer(self, choose: Choose) -> None:
         """A timer that fired or was cancelled fires, and changes nothing."""
         # A retry asks whether one is due, by no name.
-        stale = sorted((key for key in self.spent if not key[1].startswith("retry/")), key=str)
+        stale = sorted(
+            (k for k in self.spent if k[0] is None or not k[1].startswith("retry/")), key=str
+        )
         if stale:
             assert not self._fire(*choose(stale)).events
 
@@ -277,12 +303,13 @@ class LineModel:
         match what:
             case "pause":
                 paused = self._to_run(
-                    lambda run: runs.pause(run, self.plan, "op", "wait"), repeat=False
+                    lambda run: runs.pause(run, self.plan, "op", "wait", self.now), repeat=False
                 )
                 return bool(paused.events)
             case "resume":
                 resumed = self._to_run(
-                    lambda run: runs.resume(run, self.plan, self.gate, "op", "go"), repeat=False
+                    lambda run: runs.resume(run, self.plan, self.gate, "op", "go", self.now),
+                    repeat=False,
                 )
                 return bool(resumed.events)
             case "halt":
@@ -294,11 +321,19 @@ class LineModel:
             case "expire":
                 self.now = self.grant.expires_at
                 return True
+            case "overdue":
+                return self._overdue()
             case _:
                 end = TaskCancel(task=TASK, reason="enough", keep_changes=what == "keep")
                 return self._to_gate(
                     lambda g: gates.cancel(g, TASK, end, "op", None, self.run_view)
                 )
+
+    def _overdue(self) -> bool:
+        """Whatever is under way takes too long."""
+        late = sorted(self.deadlines)
+        self.deadlines.clear()
+        return any(self._fire(None, name).events for name in late)
 
     def _ways(self) -> dict[Callable[[Choose], None], object]:
         return {
@@ -380,7 +415,7 @@ class LineModel:
         found = []
         for ident in self.call_events:
             view = self.view(ident)
-            if runs.note_outcome(self.run, self.plan, view).events:
+            if runs.note_outcome(self.run, self.plan, view, self.now).events:
                 found.append(ident)
         return found
 

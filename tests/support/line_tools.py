@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid5
@@ -10,12 +10,22 @@ from uuid import UUID, uuid5
 from smartops.contracts.canonical import digest
 from smartops.contracts.envelope import EventMeta, encode, read_data
 from smartops.contracts.events import CallFacts, Decided, ToolCallRequested
+from smartops.contracts.maintenance import MaintenanceWindow
 from smartops.contracts.plan import Plan
 from smartops.contracts.wire import Category, EventData, Idempotence, Purpose
 from smartops.tool_gateway.ports import Answer, NotApplied, Unknown
 from support.plans import CHECKS, TASK, phase, plan, step, tool
 
-__all__ = ["PROBES", "TOOLS", "Choose", "draw_plan", "facts_of", "sample_of", "through_the_log"]
+__all__ = [
+    "PROBES",
+    "PROVED",
+    "TOOLS",
+    "Choose",
+    "draw_plan",
+    "facts_of",
+    "sample_of",
+    "through_the_log",
+]
 
 Choose = Callable[[Sequence[Any]], Any]
 """Picks one of several."""
@@ -32,7 +42,12 @@ TOOLS = {
     )
 }
 PROBES = {name: tool(name, category=Category.READ) for name in ("probe_http", "query_error_rate")}
+PROVED = frozenset({"patch"})
+"""Changes whose taking back can be proved: `look` tells the version of their target."""
+
 WAYS = ("patch", "patch", "flip", "restart", "look")
+
+NIGHT = MaintenanceWindow(start="22:00", end="04:00", timezone="Europe/Berlin")
 
 _NAMES = UUID("66666666-6666-5666-8666-666666666666")
 
@@ -54,9 +69,16 @@ def draw_plan(choose: Choose) -> Plan:
                 parallelism=choose((1, 2, 3)),
                 checks=choose(((), CHECKS)),
                 wait_ms=choose((0, 1000)),
+                rollback_if=choose(
+                    ("", "error_rate > 1%", "not http_200 >= 100% or error_rate > 2%")
+                ),
+                batch=choose((None, None, 1, 2)),
+                timeout_ms=choose((None, None, 60_000)),
+                on_timeout=choose(("pause", "roll_back")),
+                maintenance=choose((None, None, None, NIGHT)),
             )
         )
-    return plan(*phases)
+    return plan(*phases, on_timeout=choose(("pause", "roll_back")))
 
 
 def through_the_log(event: EventData) -> EventData:
@@ -98,10 +120,15 @@ def facts_of(request: ToolCallRequested, arguments: dict[str, Any]) -> CallFacts
     )
 
 
-def sample_of(request: ToolCallRequested, sample: str) -> Answer | NotApplied | Unknown:
-    """What a read brings back."""
+def sample_of(
+    request: ToolCallRequested, sample: str, standing: Mapping[str, bool]
+) -> Answer | NotApplied | Unknown:
+    """What a read brings back, given which changes stand."""
     if sample == "lost":
         return Unknown("the connection broke")
+    if request.question.startswith("verify/"):
+        changed = standing.get(request.question.removeprefix("verify/"), False)
+        return Answer({"version": "new" if changed else "old"})
     if request.purpose is not Purpose.OBSERVE:
         return Answer({"ok": True})
     good, bad = (200, 503) if request.tool == "probe_http" else (0.0, 0.5)

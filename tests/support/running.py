@@ -6,11 +6,13 @@ Each fact is told twice: whatever it was, its repeat must change nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from pydantic import JsonValue
 from smartops.contracts.events import (
+    BeforeState,
     TaskCancelRequested,
     TaskGrantRevoked,
     TaskHalted,
@@ -23,7 +25,7 @@ from smartops.runner import domain
 from smartops.runner.state import Run, evolve
 from smartops.runtime.decision import CancelTimer, Decision, SetTimer
 from support.given import Given, Outcome, given
-from support.grants import grant_for
+from support.grants import GRANTED_AT, grant_for
 from support.plans import TASK
 
 __all__ = ["Line"]
@@ -37,7 +39,9 @@ class Line:
         self.grant = grant_for(plan)
         self.gate = GateView(grant=self.grant)
         self.past: Given[Run] = given(Run(), evolve)
-        self.timers: set[str] = set()
+        self.now: datetime = GRANTED_AT
+        self.set_for: dict[str, datetime | timedelta] = {}
+        """All timers that are set, deadlines included, with what they are set for."""
 
     # ---- what is the case ----------------------------------------------------------------------
 
@@ -68,15 +72,24 @@ class Line:
         """Targets of the calls in flight."""
         return [request.target for request in self.waiting(purpose)]
 
+    @property
+    def timers(self) -> set[str]:
+        """Timers that are set; but for deadlines, which are always there."""
+        return {name for name in self.set_for if not name.startswith(("deadline/", "answer/"))}
+
     # ---- facts ---------------------------------------------------------------------------------
 
     def start(self) -> Outcome[Run]:
         """The grant arrives, all targets being free."""
-        return self._fact(lambda run: domain.start(run, self.grant, TASK, self.gate, self.plan))
+        return self._fact(
+            lambda run: domain.start(run, self.grant, TASK, self.gate, self.plan, self.now)
+        )
 
-    def applied(self, target: str, output: JsonValue = None) -> Outcome[Run]:
+    def applied(
+        self, target: str, output: JsonValue = None, *, before: BeforeState | None = None
+    ) -> Outcome[Run]:
         """The step, or undo, on a target was applied."""
-        return self.answer(self._call(target), CallStatus.SUCCEEDED, output=output)
+        return self.answer(self._call(target), CallStatus.SUCCEEDED, output=output, proof=before)
 
     def failed(self, target: str, *, retryable: bool = False) -> Outcome[Run]:
         """The step, or undo, on a target was definitely not applied."""
@@ -111,29 +124,33 @@ class Line:
         results: dict[str, JsonValue] = {str(name): value for name in names}
         return self.answer(request.call, CallStatus.SUCCEEDED, output={"results": results})
 
-    def answer(self, call: UUID, status: CallStatus, **fields: Any) -> Outcome[Run]:
+    def answer(
+        self, call: UUID, status: CallStatus, *, proof: BeforeState | None = None, **fields: Any
+    ) -> Outcome[Run]:
         """A call comes to an outcome."""
         view = CallView(call=call, status=status, **fields)
-        return self._fact(lambda run: domain.note_outcome(run, self.plan, view))
+        return self._fact(lambda run: domain.note_outcome(run, self.plan, view, self.now, proof))
 
     def tick(self, timer: str | None = None) -> Outcome[Run]:
         """A timer fires: the one that is set, or any other name."""
         if timer is None:
             [timer] = self.timers
-            self.timers.discard(timer)
+        self.set_for.pop(timer, None)
         name = timer
-        return self._fact(lambda run: domain.tick(run, self.plan, name))
+        return self._fact(lambda run: domain.tick(run, self.plan, name, self.now))
 
     def pause(self) -> Outcome[Run]:
         """A person pauses."""
         return self._fact(
-            lambda run: domain.pause(run, self.plan, "op", "wait a moment"), once=True
+            lambda run: domain.pause(run, self.plan, "op", "wait a moment", self.now),
+            once=True,
         )
 
     def resume(self) -> Outcome[Run]:
         """A person lets it go on."""
         return self._fact(
-            lambda run: domain.resume(run, self.plan, self.gate, "op", "go on"), once=True
+            lambda run: domain.resume(run, self.plan, self.gate, "op", "go on", self.now),
+            once=True,
         )
 
     def cancel(self, *, keep: bool = False) -> Outcome[Run]:
@@ -156,7 +173,9 @@ class Line:
     def _gate(self, event: EventData, *, once: bool = False) -> Outcome[Run]:
         self.gate = evolve_gate(self.gate, event)
         gate = self.gate
-        return self._fact(lambda run: domain.heed_gate(run, self.plan, TASK, gate), once=once)
+        return self._fact(
+            lambda run: domain.heed_gate(run, self.plan, TASK, gate, self.now), once=once
+        )
 
     def _fact(self, decide: Callable[[Run], Decision], *, once: bool = False) -> Outcome[Run]:
         outcome = self.past.when(decide)
@@ -164,9 +183,9 @@ class Line:
         for timer in outcome.decision.timers:
             match timer:
                 case SetTimer():
-                    self.timers.add(timer.name)
+                    self.set_for[timer.name] = timer.due
                 case CancelTimer():
-                    self.timers.discard(timer.name)
+                    self.set_for.pop(timer.name, None)
         if not once:
             self.past.when(decide).then_nothing()
         return outcome

@@ -22,12 +22,11 @@ from smartops.contracts.events import (
 from smartops.contracts.folds import CallStatus, CallView, GateView
 from smartops.contracts.ids import call_id
 from smartops.contracts.plan import Plan
-from smartops.contracts.wire import Category, Check, Idempotence, Purpose
+from smartops.contracts.wire import INCONCLUSIVE_LIMIT, Category, Check, Idempotence, Purpose
 from smartops.runner import domain
-from smartops.runner.health import INCONCLUSIVE_LIMIT
-from smartops.runner.phases import MAX_ATTEMPTS
 from smartops.runner.rollback import MAX_UNDO_ATTEMPTS
 from smartops.runner.state import Run, evolve
+from smartops.runner.steps import MAX_ATTEMPTS
 from support.given import given
 from support.plans import CHECKS, TASK, phase, plan, step, tool
 from support.running import Line
@@ -36,7 +35,12 @@ READ = tool("look", category=Category.READ)
 OPAQUE = tool("restart", category=Category.IRREVERSIBLE, idempotence=Idempotence.OPAQUE)
 
 
-def rollout(*sizes: int, parallelism: int = 4, checks: tuple[Check, ...] = CHECKS) -> Plan:
+def rollout(
+    *sizes: int,
+    parallelism: int = 4,
+    checks: tuple[Check, ...] = CHECKS,
+    rollback_if: str | None = None,
+) -> Plan:
     """Watched phases of so many patches each."""
     phases = []
     count = 0
@@ -45,7 +49,15 @@ def rollout(*sizes: int, parallelism: int = 4, checks: tuple[Check, ...] = CHECK
         count += size
         name = "canary" if number == 0 else f"wave-{number}"
         members = [step(target, phase=name) for target in targets]
-        phases.append(phase(*members, name=name, parallelism=parallelism, checks=checks))
+        phases.append(
+            phase(
+                *members,
+                name=name,
+                parallelism=parallelism,
+                checks=checks,
+                rollback_if=rollback_if,
+            )
+        )
     return plan(*phases)
 
 
@@ -71,6 +83,14 @@ def pass_window(line: Line) -> None:
         if line.run.phase != here or not line.run.alive:
             return
         line.tick()
+
+
+def give_up(line: Line, target: str) -> None:
+    """Taking back a target fails until nobody tries any more."""
+    for attempt in range(1, MAX_UNDO_ATTEMPTS + 1):
+        line.failed(target)
+        if attempt < MAX_UNDO_ATTEMPTS:
+            line.tick()
 
 
 # --- Going forward ------------------------------------------------------------------------------
@@ -153,7 +173,7 @@ def test_each_check_is_sampled_over_its_whole_window() -> None:
         if round_number < 3:
             assert outcome.timers_set
             line.tick()
-    assert line.count(TaskHealthChecked) == 2
+    assert line.count(TaskHealthChecked) == 3, "two checks, and rollback_if"
     assert line.run.phase == 1
 
 
@@ -188,14 +208,14 @@ def test_a_sample_still_in_flight_is_awaited_before_anything_is_taken_back() -> 
 
 def test_failed_samples_are_forgiven_up_to_the_limit() -> None:
     lenient = CHECKS[0].model_copy(update={"failure_limit": 1})
-    line = watched(rollout(1, 1, checks=(lenient,)))
+    line = watched(rollout(1, 1, checks=(lenient,), rollback_if=""))
     line.samples(healthy=False)
     line.tick()
     line.samples(healthy=True)
     line.tick()
     outcome = line.samples(healthy=True)
     assert outcome.event(TaskHealthChecked).outcome == "healthy"
-    strict = watched(rollout(1, 1, checks=(lenient,)))
+    strict = watched(rollout(1, 1, checks=(lenient,), rollback_if=""))
     strict.samples(healthy=False)
     strict.tick()
     assert strict.samples(healthy=False).event(TaskHealthChecked).outcome == "unhealthy"
@@ -203,7 +223,7 @@ def test_failed_samples_are_forgiven_up_to_the_limit() -> None:
 
 def test_a_phase_that_cannot_be_observed_pauses_and_is_neither_completed_nor_taken_back() -> None:
     line = watched()
-    for _ in range(INCONCLUSIVE_LIMIT - 1):
+    for _ in range(INCONCLUSIVE_LIMIT):
         line.samples(healthy=None)
         line.tick()
     line.samples(healthy=None)
@@ -216,7 +236,7 @@ def test_a_phase_that_cannot_be_observed_pauses_and_is_neither_completed_nor_tak
 
 
 def test_one_sample_that_shows_nothing_is_no_verdict() -> None:
-    line = watched(rollout(1, 1, checks=(CHECKS[0],)))
+    line = watched(rollout(1, 1, checks=(CHECKS[0],), rollback_if=""))
     line.samples(healthy=None)
     line.tick()
     line.samples(healthy=True)
@@ -227,7 +247,7 @@ def test_one_sample_that_shows_nothing_is_no_verdict() -> None:
 
 @pytest.mark.parametrize("status", [CallStatus.FAILED, CallStatus.DENIED])
 def test_a_sample_that_did_not_go_out_shows_nothing(status: CallStatus) -> None:
-    line = watched(rollout(1, checks=(CHECKS[0],)))
+    line = watched(rollout(1, checks=(CHECKS[0],), rollback_if=""))
     [sample] = line.waiting(Purpose.OBSERVE)
     outcome = line.answer(sample.call, status, error_code="no_answer")
     settled = outcome.then(TaskStepSettled).event(TaskStepSettled)
@@ -244,7 +264,8 @@ def test_a_step_that_was_not_applied_is_tried_again_and_then_the_run_is_rolled_b
     calls = set()
     for attempt in range(1, MAX_ATTEMPTS):
         calls.add(line.waiting()[0].call)
-        outcome = line.failed("b", retryable=True).then(TaskStepSettled, ToolCallRequested)
+        line.failed("b", retryable=True).then(TaskStepSettled)
+        outcome = line.tick().then(ToolCallRequested)
         assert outcome.event(ToolCallRequested).attempt == attempt + 1
     outcome = line.failed("b", retryable=True)
     outcome.then(TaskStepSettled, TaskStopping, TaskRollbackStarted, ToolCallRequested)
@@ -325,7 +346,8 @@ def test_an_undo_that_keeps_failing_is_left_to_a_person_with_what_is_not_undone(
     line.applied("b")
     line.failed("c")
     for _ in range(MAX_UNDO_ATTEMPTS - 1):
-        line.failed("b").then(TaskStepSettled, ToolCallRequested)
+        line.failed("b").then(TaskStepSettled)
+        line.tick().then(ToolCallRequested)
     escalated = line.failed("b").then(TaskStepSettled, TaskEscalated).event(TaskEscalated)
     calls = {line.run.requests[call].target: call for call in line.run.applied}
     assert escalated.not_undone == (calls["b"], calls["a"])
@@ -338,14 +360,12 @@ def test_cancelling_an_escalated_run_tries_the_rest_again_and_only_the_rest() ->
         line.applied(target)
     line.failed("c")
     line.applied("b")
-    for _ in range(MAX_UNDO_ATTEMPTS):
-        line.failed("a")
+    give_up(line, "a")
     assert line.run.ended == "escalated"
     for _ in range(2):
         line.cancel()
         assert line.targets(Purpose.UNDO) == ["a"], "b is back already"
-        for _ in range(MAX_UNDO_ATTEMPTS):
-            line.failed("a")
+        give_up(line, "a")
         assert line.run.ended == "escalated"
     line.cancel()
     outcome = line.applied("a")
@@ -378,28 +398,15 @@ def test_others_in_flight_are_awaited_before_the_run_is_escalated() -> None:
     assert len(outcome.event(TaskEscalated).not_undone) == 1
 
 
-def test_a_late_answer_still_settles_what_was_unknown() -> None:
+def test_a_late_answer_still_settles_what_was_unknown_and_the_run_goes_on() -> None:
     line = begun(plan(phase(step("a"), step("b"), sequential=True)))
     line.uncertain("a")
     assert line.run.ended == "escalated"
     [stuck] = line.run.stuck
-    line.answer(stuck, CallStatus.SUCCEEDED).then(TaskStepSettled)
+    outcome = line.answer(stuck, CallStatus.SUCCEEDED)
+    outcome.then(TaskStepSettled, TaskResumed, ToolCallRequested)
     assert (line.run.stuck, line.run.applied) == (frozenset(), (stuck,))
-    line.cancel()
-    assert line.targets(Purpose.UNDO) == ["a"]
-
-
-@pytest.mark.parametrize("status", [CallStatus.APPLIED, CallStatus.NOT_APPLIED])
-def test_a_person_settles_what_was_unknown(status: CallStatus) -> None:
-    line = begun(plan(phase(step("a"), sequential=True)))
-    line.uncertain("a")
-    [stuck] = line.run.stuck
-    line.answer(stuck, status).then(TaskStepSettled)
-    outcome = line.cancel()
-    if status is CallStatus.APPLIED:
-        outcome.then(TaskStopping, TaskRollbackStarted, ToolCallRequested)
-    else:
-        outcome.then(TaskStopping, TaskRollbackStarted, TaskCancelled)
+    assert line.targets() == ["b"]
 
 
 def test_an_undo_that_nobody_knows_of_is_never_sent_again_even_when_cancelling() -> None:
@@ -570,8 +577,7 @@ def test_a_halted_run_takes_nothing_back_and_ends_when_cancelled_keeping_its_cha
     line.cancel()
     for request in line.waiting(Purpose.OBSERVE):
         line.sampled(request, shows=True)
-    for _ in range(MAX_UNDO_ATTEMPTS):
-        line.failed("web-01")
+    give_up(line, "web-01")
     assert line.run.ended == "escalated"
     line.halt().then_nothing()
     line.cancel(keep=True).then(TaskStopping, TaskCancelled)
@@ -598,7 +604,7 @@ def test_the_outcome_of_a_call_that_is_not_ours_changes_nothing() -> None:
     line = begun(rollout(1))
     line.answer(TASK, CallStatus.SUCCEEDED).then_nothing()
     stray = CallView(call=None, status=CallStatus.SUCCEEDED)
-    line.past.when(lambda run: domain.note_outcome(run, line.plan, stray)).then_nothing()
+    line.past.when(lambda run: domain.note_outcome(run, line.plan, stray, line.now)).then_nothing()
 
 
 @pytest.mark.parametrize("status", [None, CallStatus.DISPATCHED])
@@ -606,7 +612,9 @@ def test_a_call_that_is_only_under_way_changes_nothing(status: CallStatus | None
     line = begun(rollout(1))
     [request] = line.waiting()
     line.past.when(
-        lambda run: domain.note_outcome(run, line.plan, CallView(call=request.call, status=status))
+        lambda run: domain.note_outcome(
+            run, line.plan, CallView(call=request.call, status=status), line.now
+        )
     ).then_nothing()
 
 
@@ -615,7 +623,8 @@ def test_a_timer_that_is_not_the_current_one_changes_nothing() -> None:
     line.samples()
     [current] = line.timers
     for stale in ("sample/0/0", "sample/1/0", "sample/0/99", "claim/1", ""):
-        line.tick(stale).then_nothing()
+        decided = line.tick(stale).then_nothing().decision
+        assert not decided.timers, "nor does it move the current one"
     line.tick(current).then(ToolCallRequested, ToolCallRequested)
     line.tick(current).then_nothing()
 

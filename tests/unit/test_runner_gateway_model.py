@@ -52,7 +52,7 @@ class Line(RuleBasedStateMachine):
     def a_person_steps_in(self, what: str) -> None:
         self.line.step_in(what)
 
-    @rule(what=st.sampled_from(["halt", "revoke", "expire"]), sure=st.integers(0, 3))
+    @rule(what=st.sampled_from(["halt", "revoke", "expire", "overdue"]), sure=st.integers(0, 3))
     def something_grave_happens(self, what: str, sure: int) -> None:
         if sure == 0:
             self.line.step_in(what)
@@ -99,7 +99,7 @@ def _live(line: LineModel, dice: random.Random) -> None:
     elif luck < 0.99:
         line.step_in(dice.choice(("pause", "resume", "resume", "cancel", "keep")))
     elif luck < 0.995:
-        line.step_in(dice.choice(("halt", "revoke", "expire")))
+        line.step_in(dice.choice(("halt", "revoke", "expire", "overdue")))
 
 
 def _check(line: LineModel) -> None:

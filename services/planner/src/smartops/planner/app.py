@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+
 from smartops.planner.agents import DriftAgent, NoopAgent, RunbookAgent
 from smartops.planner.agents.phasing import Windows
 from smartops.planner.handlers import register
+from smartops.planner.intake import Intake
 from smartops.planner.settings import PlannerSettings
 from smartops.planner.tasks import Tasks
+from smartops.redact import Finder
 from smartops.runtime.service import Service
+from smartops.vault import Keeper
 
 __all__ = ["wire"]
+
+_log = logging.getLogger(__name__)
 
 _WATCHED = frozenset({"apply_patch", "drain_server", "undrain_server", "restart_server"})
 
@@ -19,6 +26,26 @@ async def wire(service: Service) -> None:
     settings = service.settings
     if not isinstance(settings, PlannerSettings):
         raise TypeError("the planner runs on PlannerSettings")
-    windows = Windows(settings.canary_window, settings.wave_window, settings.sample_interval)
+    windows = Windows(
+        settings.canary_window,
+        settings.wave_window,
+        settings.sample_interval,
+        settings.health_checks,
+        settings.rollback_if,
+        settings.maintenance_window,
+    )
+    windows.check()
     agents = (DriftAgent(windows), RunbookAgent(windows, _WATCHED), NoopAgent())
-    register(service, Tasks(service, agents))
+    keeper = Keeper.of_files(
+        service.store,
+        Finder(region=settings.phone_region, with_addresses=settings.find_addresses),
+        settings.pii_key_file,
+        settings.vault_public_key_file,
+    )
+    if not keeper.keeps:
+        _log.warning("no vault: intents with personal data are refused")
+    else:
+        service.orders.fingerprint = keeper.fingerprint
+        service.orders.clean_text = keeper.clean_text
+        service.orders.cover, service.orders.uncover = keeper.cover, keeper.uncover
+    register(service, Tasks(service, agents, Intake(keeper)))

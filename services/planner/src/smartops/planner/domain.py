@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 from smartops.contracts.canonical import canonical, digest
 from smartops.contracts.commands import IntentSubmit
 from smartops.contracts.events import (
@@ -24,6 +24,7 @@ from smartops.contracts.ids import call_id
 from smartops.contracts.plan import Phase, Plan, PlanHeader, Requester, seal
 from smartops.contracts.streams import stream
 from smartops.contracts.tools import ToolDescriptor
+from smartops.contracts.watching import problems_of
 from smartops.contracts.wire import EventData, Purpose
 from smartops.planner.agents import Agent, Misunderstood, choose
 from smartops.planner.agents.base import Draft
@@ -44,8 +45,12 @@ class Submission:
     tenant: str
     key: UUID
     content: str
+    """Digest of the command's bytes under the tenant's key."""
     requester: Requester
     command: IntentSubmit
+    """Free of secrets and personal data."""
+    bare: str = ""
+    """The digest without a key, as older events have it."""
 
 
 def submit(
@@ -56,7 +61,7 @@ def submit(
 ) -> Decision:
     """Accept an intent, understand it, and ask or plan at once."""
     if task.submitted is not None:
-        if task.submitted.content == new.content:
+        if task.submitted.content in (new.content, new.bare):
             return NOTHING
         return Decision(
             refusal=Refusal("key_reused", "this command id was used with other content", "id")
@@ -199,7 +204,14 @@ def _plan(
     draft = agent.draft(submitted, spec, answers, tools)
     if isinstance(draft, Misunderstood):
         return _failed(ident, draft), []
-    plan = _bind(draft, task, ident, tenant, agent)
+    try:
+        plan = _bind(draft, task, ident, tenant, agent)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return _failed(ident, _unsound(agent, where, first["msg"])), []
+    if problems := problems_of(plan):
+        return _failed(ident, _unsound(agent, *problems[0])), []
     plan_hash, document_digest, document = seal(plan)
     planned = TaskPlanned(
         number=plan.header.number,
@@ -231,6 +243,10 @@ def _bind(draft: Draft, task: Task, ident: UUID, tenant: str, agent: Agent) -> P
         preconditions=draft.preconditions,
         total_assets=draft.total_assets,
         approval_requested=task.submitted.context.approval,
+        maintenance=draft.maintenance,
+        max_run_ms=draft.max_run_ms,
+        on_timeout=draft.on_timeout,
+        rollback_timeout_ms=draft.rollback_timeout_ms,
         phases=tuple(
             Phase(
                 name=phase.name,
@@ -240,11 +256,22 @@ def _bind(draft: Draft, task: Task, ident: UUID, tenant: str, agent: Agent) -> P
                 wait_ms=phase.wait_ms,
                 checks=phase.checks,
                 rollback_if=phase.rollback_if,
+                batch=phase.batch,
+                watch_ms=phase.watch_ms,
+                maintenance=phase.maintenance,
+                timeout_ms=phase.timeout_ms,
+                on_timeout=phase.on_timeout,
             )
             for phase in draft.phases
         ),
     )
     return Plan(header=header, steps=tuple(step for phase in draft.phases for step in phase.steps))
+
+
+def _unsound(agent: Agent, where: str, why: str) -> Misunderstood:
+    """A draft that no run could follow: the agent's mistake, told before anybody is asked."""
+    message = f"the plan of {agent.ref.name} {agent.ref.version} is unsound: {where}: {why}"
+    return Misunderstood("validation_error", message[:4000])
 
 
 def _failed(ident: UUID, why: Misunderstood) -> TaskFailed:

@@ -19,11 +19,12 @@ from smartops.contracts.streams import PLATFORM, parse_stream, stream
 from smartops.contracts.tools import ToolDescriptor
 from smartops.planner import domain
 from smartops.planner.agents import Agent, Misunderstood, choose
+from smartops.planner.intake import Intake
 from smartops.planner.state import Task, evolve
-from smartops.redact import RedactError, refuse_secrets
 from smartops.runtime.cues import Cue, Order
 from smartops.runtime.decision import NOTHING, Decision, Refusal
 from smartops.runtime.reactor import Reaction
+from smartops.runtime.recording import Cause
 from smartops.runtime.service import Service
 
 __all__ = ["Tasks"]
@@ -38,11 +39,13 @@ class Tasks:
     Args:
         service: the floor.
         agents: in the order in which they are tried.
+        intake: takes out of intents what must not be stored.
     """
 
-    def __init__(self, service: Service, agents: Sequence[Agent]) -> None:
+    def __init__(self, service: Service, agents: Sequence[Agent], intake: Intake) -> None:
         self._service = service
         self._agents = agents
+        self._intake = intake
         self._tasks = service.reactor(Task(), evolve)
         self._seen: OrderedDict[str, JsonValue] = OrderedDict()
 
@@ -51,21 +54,30 @@ class Tasks:
         ident = task_id(CommandKey(order.key))
         name = stream(order.tenant, "task", ident)
         cause = self._service.orders.cause(order, ident)
-        secret = _secret_in(order.data)
+        taken = self._intake.take(order.tenant, order.data)
+        if isinstance(taken, Refusal):
+            return await self._refuse(name, cause, taken)
+        # Before the events that refer to it: see the vault's keeper.
+        await self._intake.keep(order.tenant, ident, taken)
         new = domain.Submission(
             task=ident,
             tenant=order.tenant,
             key=order.key,
             content=order.content,
+            bare=order.bare,
             requester=Requester(principal=order.principal, authtype=order.authtype),
-            command=order.data,
+            command=taken.command,
         )
         tools = await self._tools(self._wanted(new))
 
         async def decide(task: Task, _fresh: bool) -> Decision:  # noqa: FBT001
-            if secret is not None:
-                return Decision(refusal=secret)
             return domain.submit(task, new, self._agents, tools)
+
+        return await self._tasks.react(name, cause, decide, new=True)
+
+    async def _refuse(self, name: str, cause: Cause, refusal: Refusal) -> Reaction:
+        async def decide(_task: Task, _fresh: bool) -> Decision:  # noqa: FBT001
+            return Decision(refusal=refusal)
 
         return await self._tasks.react(name, cause, decide, new=True)
 
@@ -116,7 +128,17 @@ class Tasks:
         return () if isinstance(agent, Misunderstood) else agent.tools(submitted)
 
     async def _tools(self, names: Sequence[str]) -> dict[str, ToolDescriptor]:
-        """The registered ones among these; a stale descriptor is caught by the gateway."""
+        """The registered ones among these, with those that take them back or look before.
+
+        A stale descriptor is caught by the gateway.
+        """
+        tools = await self._registered(names)
+        related = {
+            name for tool in tools.values() for name in (tool.undo_tool, tool.before) if name
+        }
+        return {**await self._registered(sorted(related - set(tools))), **tools}
+
+    async def _registered(self, names: Sequence[str]) -> dict[str, ToolDescriptor]:
         views = self._service.views.tool
         folded = await asyncio.gather(
             *(views.load(stream(PLATFORM, "tool", name)) for name in names)
@@ -147,14 +169,3 @@ class Tasks:
         stored = await self._service.store.blob(tenant, raw_digest(call.output_digest))
         output: JsonValue = from_json(stored)
         return output
-
-
-def _secret_in(command: IntentSubmit) -> Refusal | None:
-    """Secrets are refused at the door: what is stored is for ever."""
-    try:
-        refuse_secrets(command.model_dump(mode="json"))
-    except RedactError as error:
-        # A JSON pointer; refusals name fields as dotted paths.
-        where = str(getattr(error, "path", "")).strip("/").replace("/", ".")
-        return Refusal("secret", str(error), where or None)
-    return None

@@ -1,99 +1,189 @@
-"""Health: which tool a check asks, what an answer shows, and when the verdict stands."""
+"""Health: which tool a watch asks, what an answer measures, and when a verdict stands. Pure."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from pydantic import JsonValue
-from smartops.contracts.events import ToolCallRequested
-from smartops.contracts.plan import Plan
-from smartops.contracts.wire import Check, JsonObject
+from smartops.contracts.condition import Condition, evaluate
+from smartops.contracts.measured import Measured, Operator, compare, merged
+from smartops.contracts.quantities import read_limit
+from smartops.contracts.watching import Watch, rounds_of
+from smartops.contracts.wire import INCONCLUSIVE_LIMIT, Check, JsonObject
 from smartops.runner.state import Samples
 
 __all__ = [
-    "INCONCLUSIVE_LIMIT",
+    "SAMPLE_VERSION",
+    "Sampled",
+    "condition_verdict",
     "judge_sample",
     "request_arguments",
     "sample_tool",
-    "samples_needed",
+    "values_of",
     "verdict",
 ]
 
-INCONCLUSIVE_LIMIT = 3
-"""Samples in a row that show nothing before the run pauses for a person."""
-
 _HTTP_OK = 200
-_THRESHOLD = re.compile(r"(<=|<) ?([0-9]+(?:\.[0-9]+)?)%")
+_TOOLS = {
+    "http_200": "probe_http",
+    "error_rate": "query_error_rate",
+    "latency_p99": "query_latency",
+    "custom_metric": "query_prometheus",
+}
+_OPPOSITE: Mapping[Operator, Operator] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
-def sample_tool(check: Check) -> str:
+SAMPLE_VERSION = "1"
+"""Of the tools that take samples: the one whose answers are understood here."""
+
+
+class Sampled(NamedTuple):
+    """What a sample shows."""
+
+    healthy: bool | None
+    """Of what is judged by it; None when it shows nothing."""
+    detail: str
+    measured: Measured | None = None
+
+
+def sample_tool(watch: Watch) -> str:
     """The read tool that takes a sample."""
-    return "probe_http" if check.type == "http_200" else "query_error_rate"
+    return _TOOLS[watch.type]
 
 
-def request_arguments(check: Check, targets: Sequence[str]) -> JsonObject:
-    """One call samples all targets of the phase."""
+def request_arguments(watch: Watch, targets: Sequence[str]) -> JsonObject:
+    """One call samples all targets of the phase; a query says itself what it is about."""
     names: list[JsonValue] = list(targets)
-    if check.type == "http_200":
-        return {"targets": names, "path": check.target}
-    return {"targets": names}
+    match watch.type:
+        case "http_200":
+            return {"targets": names, "path": watch.path}
+        case "custom_metric":
+            return {"query": watch.query}
+        case _:
+            return {"targets": names}
 
 
-def samples_needed(check: Check) -> int:
-    """Samples that fill the window: one at its start, then one per interval."""
-    return 1 + check.window_ms // check.interval_ms
-
-
-def verdict(check: Check, seen: Samples) -> str | None:
-    """What the samples prove; None while they prove nothing yet."""
+def verdict(watch: Watch, seen: Samples) -> str | None:
+    """What the samples prove of a check; None while they prove nothing yet."""
+    if seen.errors > watch.error_limit:
+        return "unhealthy"
+    check = watch.check
+    if check is None:
+        return None
     if seen.failed > check.failure_limit:
         return "unhealthy"
-    if seen.inconclusive >= INCONCLUSIVE_LIMIT:
+    if seen.inconclusive > check.inconclusive_limit:
         return "inconclusive"
-    if seen.taken >= samples_needed(check) and seen.inconclusive == 0:
+    conclusive = seen.inconclusive == 0 and seen.errors == 0
+    if conclusive and seen.taken >= rounds_of(check.window_ms, check.interval_ms):
         return "healthy"
     return None
 
 
-def judge_sample(
-    plan: Plan, request: ToolCallRequested, output: JsonValue
-) -> tuple[bool | None, str]:
-    """Whether a sample shows health: yes, no, or None when it shows nothing; and why."""
-    if request.phase is None:
-        return None, "the sample belongs to no phase"
-    number = request.question.rpartition("/")[2]
-    checks = plan.header.phases[request.phase].checks
-    if not number.isdecimal() or int(number) >= len(checks):
-        return None, "the sample belongs to no check"
-    check = checks[int(number)]
-    targets = (request.arguments or {}).get("targets")
-    values = output.get("results") if isinstance(output, dict) else None
-    if not isinstance(values, dict) or not isinstance(targets, list):
-        return None, "the answer holds no results"
-    missing = [target for target in targets if values.get(str(target)) is None]
-    if missing:
-        return None, f"no result for {', '.join(map(str, missing[:5]))}"
+def condition_verdict(
+    condition: Condition,
+    watches: Sequence[Watch],
+    rounds: Sequence[Mapping[int, Measured]],
+    *,
+    window_over: bool,
+) -> str | None:
+    """What the last rounds of samples prove of a condition; None while they prove nothing yet.
+
+    Args:
+        condition: under which the phase is taken back.
+        watches: of the phase.
+        rounds: what was measured in the last rounds, by number of the watch, newest last.
+        window_over: the phase was watched for as long as it should be.
+    """
+    held = [evaluate(condition, values_of(watches, measured)) for measured in rounds]
+    if not held:
+        return None
+    if held[-1] is True:
+        return "unhealthy"
+    if held[-1] is False:
+        return "healthy" if window_over else None
+    unknown = next((n for n, one in enumerate(reversed(held)) if one is not None), len(held))
+    return "inconclusive" if unknown > INCONCLUSIVE_LIMIT else None
+
+
+def values_of(watches: Sequence[Watch], measured: Mapping[int, Measured]) -> dict[str, Measured]:
+    """What was measured, by metric; several checks of one metric as one."""
+    found: dict[str, list[Measured]] = {}
+    for watch in watches:
+        if (value := measured.get(watch.number)) is not None:
+            found.setdefault(watch.metric, []).append(value)
+    return {metric: merged(values) for metric, values in found.items()}
+
+
+def judge_sample(watch: Watch, targets: Sequence[str], output: JsonValue) -> Sampled:
+    """What an answer shows: health, sickness, or nothing; and what it measured."""
+    if watch.type == "custom_metric":
+        values = output.get("values") if isinstance(output, dict) else None
+        if not isinstance(values, list):
+            return Sampled(None, "the answer holds no values")
+        named: JsonObject = {str(number): value for number, value in enumerate(values)}
+        wanted = list(named)
+    else:
+        results = output.get("results") if isinstance(output, dict) else None
+        if not isinstance(results, dict):
+            return Sampled(None, "the answer holds no results")
+        named, wanted = results, list(targets)
+    known = {name: number for name in wanted if (number := _number(named.get(name))) is not None}
+    missing = [name for name in wanted if name not in known]
+    if watch.type == "http_200":
+        measured = _share(known, len(wanted))
+    else:
+        measured = Measured(
+            low=min(known.values(), default=None),
+            high=max(known.values(), default=None),
+            complete=bool(wanted) and not missing,
+        )
+    return _judged(watch, measured, known, missing)
+
+
+def _judged(
+    watch: Watch, measured: Measured, known: Mapping[str, float], missing: Sequence[str]
+) -> Sampled:
+    if watch.check is None:
+        told = _values(known) or "no values"
+        return Sampled(True if measured.complete else None, told, measured)
+    operator, limit = _wanted(watch.check)
+    broken = compare(measured, _OPPOSITE[operator], limit)
+    if broken is None:
+        told = f"no number for {', '.join(missing[:5])}" if missing else "the answer is empty"
+        return Sampled(None, told, measured)
+    if watch.type == "http_200":
+        bad = {name: code for name, code in known.items() if code != _HTTP_OK}
+        told = f"not 200: {_values(bad)}" if bad else "all answer 200"
+    else:
+        told = f"{'not' if broken else 'all'} {watch.check.threshold}: {_values(known)}"
+    return Sampled(not broken, told, measured)
+
+
+def _wanted(check: Check) -> tuple[Operator, float]:
+    """What must hold for all."""
     if check.type == "http_200":
-        bad = {name: code for name, code in values.items() if code != _HTTP_OK}
-        return not bad, "all answer 200" if not bad else f"not 200: {_some(bad)}"
-    return _below(check, values)
+        return ">=", 1.0
+    limit = read_limit(check.threshold or "")
+    return limit.operator, limit.value
 
 
-def _below(check: Check, values: JsonObject) -> tuple[bool | None, str]:
-    parts = _THRESHOLD.fullmatch(check.threshold or "")
-    if parts is None:
-        return None, f"{check.threshold!r} is no threshold"
-    limit = float(parts[2]) / 100
-    over: JsonObject = {}
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
-            return None, f"{name} has no number"
-        if not (value <= limit if parts[1] == "<=" else value < limit):
-            over[name] = value
-    return not over, f"all {check.threshold}" if not over else f"over the limit: {_some(over)}"
+def _share(codes: Mapping[str, float], asked: int) -> Measured:
+    """The share of targets that answer 200; with some silent, what it is at least and at most."""
+    if not codes:
+        return Measured()
+    good, silent = sum(code == _HTTP_OK for code in codes.values()), asked - len(codes)
+    # A comparison holds only if it holds whatever the silent ones would have said.
+    return Measured(low=(good + silent) / asked, high=good / asked, complete=silent == 0)
 
 
-def _some(values: JsonObject) -> str:
-    return ", ".join(f"{name}={value}" for name, value in list(values.items())[:5])
+def _number(value: JsonValue) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _values(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{name}={value:g}" for name, value in list(values.items())[:5])

@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from smartops.contracts.events import TaskStopping
 from smartops.contracts.plan import Phase, Plan, Step
+from smartops.contracts.streams import stream
 from smartops.contracts.wire import EventData
 from smartops.runner.state import Run, evolve
 from smartops.runtime.decision import Decision, Timer
 
-__all__ = ["Moves"]
+__all__ = ["CLOCK", "Moves"]
+
+CLOCK = "runner.clock"
+"""The handler of all timers of a run."""
 
 
 class Moves:
-    """Events and timers that follow from one fact."""
+    """Events and timers that follow from one fact.
 
-    def __init__(self, run: Run, task: UUID, run_id: UUID, plan: Plan) -> None:
+    Attributes:
+        fired: the timer that is this fact; empty for any other.
+        now: the database's clock.
+    """
+
+    def __init__(
+        self, run: Run, task: UUID, run_id: UUID, plan: Plan, now: datetime, fired: str = ""
+    ) -> None:
         self.run = run
         self.task = task
         self.run_id = run_id
         self.plan = plan
+        self.now = now
+        self.fired = fired
         self.events: list[EventData] = []
         self.timers: list[Timer] = []
         self._steps = plan.by_hash()
+
+    @property
+    def stream(self) -> str:
+        """The run's own stream."""
+        return stream(self.plan.header.tenant, "run", self.run_id)
 
     def say(self, event: EventData) -> None:
         """Add an event."""

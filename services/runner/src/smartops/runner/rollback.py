@@ -1,10 +1,16 @@
-"""Taking back: the last change first, one after the other, each by its undo entitlement."""
+"""Taking back: the last change first, one after the other, each by its undo entitlement.
+
+After each the target is read again, by the tool that told its state before the step: taken back is
+what is as it was. Where there is no such tool, the answer to the undo is all that is known, and the
+end of the rollback says so.
+"""
 
 from __future__ import annotations
 
 from uuid import UUID
 
 from smartops.contracts.events import (
+    BeforeState,
     TaskCancelled,
     TaskEscalated,
     TaskRolledBack,
@@ -12,43 +18,71 @@ from smartops.contracts.events import (
 )
 from smartops.contracts.ids import call_id
 from smartops.contracts.plan import Step
-from smartops.contracts.streams import stream
 from smartops.contracts.wire import Category, Purpose
-from smartops.runner.moves import Moves
-from smartops.runner.state import Rollback
+from smartops.runner.moves import CLOCK, Moves
+from smartops.runner.state import VERIFY, Rollback, Run
+from smartops.runner.steps import pause_before
+from smartops.runtime.decision import SetTimer
 
-__all__ = ["MAX_UNDO_ATTEMPTS", "advance_rollback", "standing", "to_undo"]
+__all__ = [
+    "MAX_UNDO_ATTEMPTS",
+    "advance_rollback",
+    "left_to_do",
+    "standing",
+    "taken_back",
+    "to_undo",
+    "undo_timer",
+]
 
 MAX_UNDO_ATTEMPTS = 3
-"""Attempts at taking one change back before a person is asked."""
+"""Attempts at taking one change back, or at reading it back, before a person is asked."""
 
 _QUESTION_MAX = 200
 """Characters of a question, as `tool.call.requested` allows them."""
 
 
 def to_undo(moves: Moves) -> tuple[UUID, ...]:
-    """The changes that stand and can be taken back, last first."""
+    """The changes to take back, or to prove taken back, as far as there is a way; last first."""
     undoable = {step.id for step in moves.plan.steps if step.undo is not None}
-    return tuple(call for call in standing(moves) if moves.run.requests[call].question in undoable)
+    return tuple(c for c in left_to_do(moves) if moves.run.requests[c].question in undoable)
+
+
+def left_to_do(moves: Moves) -> tuple[UUID, ...]:
+    """The changes that stand, or whose taking back nobody has proved yet, last first."""
+    return tuple(call for call in _writes(moves) if moves.run.open(call))
 
 
 def standing(moves: Moves) -> tuple[UUID, ...]:
-    """The changes that were applied and not taken back, last first; reads change nothing."""
-    run = moves.run
-    writes = {step.id for step in moves.plan.steps if step.category is not Category.READ}
-    return tuple(
-        call
-        for call in reversed(run.applied)
-        if run.requests[call].question in writes and call not in run.undone
-    )
+    """The changes that were applied and are not taken back, last first; reads change nothing."""
+    return tuple(call for call in _writes(moves) if moves.run.stands(call))
+
+
+def taken_back(moves: Moves) -> int:
+    """How many changes were taken back, as far as anybody knows."""
+    return sum(not moves.run.stands(call) for call in _writes(moves))
+
+
+def undo_timer(run: Run) -> str:
+    """Ends the pause before the next attempt at taking a change back."""
+    back = run.rollback
+    done, attempts = (0, 0) if back is None else (back.done, back.attempts)
+    return f"undo/{run.rollbacks}/{done}/{attempts}"
 
 
 def advance_rollback(moves: Moves) -> None:
-    """Ask for the next undo, or say how the rollback ended."""
+    """Ask for the next undo or its proof, or say how the rollback ended."""
     run, back = moves.run, moves.run.rollback
     if back is None or run.in_flight - run.stuck:
         return
-    if back.attempts >= MAX_UNDO_ATTEMPTS or _unsure(moves, back):
+    if back.disproved:
+        _escalate(
+            moves,
+            back,
+            "The first of the listed changes was taken back, but its target is not as it was "
+            "before: mend it by hand, then cancel the task, to have it looked at again and take "
+            "the rest back.",
+        )
+    elif back.attempts >= MAX_UNDO_ATTEMPTS or _unsure(moves, back):
         _escalate(
             moves,
             back,
@@ -56,14 +90,32 @@ def advance_rollback(moves: Moves) -> None:
             "try the rest again.",
         )
     elif back.done < len(back.undo):
-        _undo(moves, back.undo[back.done])
-    elif back.then == "cancelled":
+        _take_back(moves, back, back.undo[back.done])
+    else:
+        _end(moves, back)
+
+
+def _take_back(moves: Moves, back: Rollback, call: UUID) -> None:
+    if back.attempts and moves.fired != undo_timer(moves.run):
+        pause = pause_before(back.attempts + 1)
+        moves.timers.append(SetTimer(undo_timer(moves.run), pause, CLOCK))
+        return
+    before = moves.run.before.get(call)
+    if call in moves.run.undone and before is not None:
+        _prove(moves, call, before)
+    else:
+        _undo(moves, call)
+
+
+def _end(moves: Moves, back: Rollback) -> None:
+    run = moves.run
+    if back.then == "cancelled":
         moves.say(
             TaskCancelled(
                 task=moves.task,
                 run=moves.run_id,
                 reason=back.reason,
-                undone=len(run.undone),
+                undone=taken_back(moves),
                 kept=len(standing(moves)),
             )
         )
@@ -75,11 +127,24 @@ def advance_rollback(moves: Moves) -> None:
             "then cancel the task.",
         )
     else:
+        unproved = (c for c in _writes(moves) if c in run.undone and c not in run.verified)
         moves.say(
             TaskRolledBack(
-                task=moves.task, run=moves.run_id, reason=back.reason, undone=len(run.undone)
+                task=moves.task,
+                run=moves.run_id,
+                reason=back.reason,
+                undone=len(run.undone),
+                verified=len(run.verified),
+                unverified=tuple(unproved),
             )
         )
+
+
+def _writes(moves: Moves) -> list[UUID]:
+    """The changes that were applied, last first."""
+    run = moves.run
+    writes = {step.id for step in moves.plan.steps if step.category is not Category.READ}
+    return [call for call in reversed(run.applied) if run.requests[call].question in writes]
 
 
 def _unsure(moves: Moves, back: Rollback) -> bool:
@@ -99,7 +164,7 @@ def _escalate(moves: Moves, back: Rollback, what_to_do: str) -> None:
             run=moves.run_id,
             reason=f"rollback stopped: {back.reason}"[:4000],
             open_calls=tuple(sorted(moves.run.stuck)),
-            not_undone=standing(moves),
+            not_undone=left_to_do(moves),
             what_to_do=what_to_do,
         )
     )
@@ -107,17 +172,16 @@ def _escalate(moves: Moves, back: Rollback, what_to_do: str) -> None:
 
 def _undo(moves: Moves, call: UUID) -> None:
     request = moves.run.requests[call]
-    step = next(step for step in moves.plan.steps if step.id == request.question)
+    step = _step(moves, request)
     if step.undo is None:  # to_undo lists none of these
         raise ValueError(f"step {step.id} has no undo")
-    question = _question(step)
+    question = _question("undo/", step)
     attempt = moves.run.attempts.get(question, 0) + 1
-    name = stream(moves.plan.header.tenant, "run", moves.run_id)
     moves.say(
         ToolCallRequested(
             task=moves.task,
             run=moves.run_id,
-            call=call_id(name, question, Purpose.UNDO, attempt),
+            call=call_id(moves.stream, question, Purpose.UNDO, attempt),
             purpose=Purpose.UNDO,
             tool=step.undo.tool,
             version=step.undo.version,
@@ -130,7 +194,33 @@ def _undo(moves: Moves, call: UUID) -> None:
     )
 
 
-def _question(step: Step) -> str:
-    """Names the undo of a step. Never cut short: two steps that share it would share its key."""
-    question = f"undo/{step.id}"
-    return question if len(question) <= _QUESTION_MAX else f"undo/{step.hash()}"
+def _prove(moves: Moves, call: UUID, before: BeforeState) -> None:
+    """Ask for the target's state, as the gateway did before the step went out."""
+    request = moves.run.requests[call]
+    question = _question(VERIFY, _step(moves, request))
+    attempt = moves.run.attempts.get(question, 0) + 1
+    moves.say(
+        ToolCallRequested(
+            task=moves.task,
+            run=moves.run_id,
+            call=call_id(moves.stream, question, Purpose.OBSERVE, attempt),
+            purpose=Purpose.OBSERVE,
+            tool=before.tool,
+            version=before.version,
+            target=request.target,
+            question=question,
+            attempt=attempt,
+            phase=request.phase,
+            arguments={"asset": request.target},
+        )
+    )
+
+
+def _step(moves: Moves, request: ToolCallRequested) -> Step:
+    return next(step for step in moves.plan.steps if step.id == request.question)
+
+
+def _question(prefix: str, step: Step) -> str:
+    """Names a call about a step. Never cut short: two steps that share it would share its key."""
+    question = f"{prefix}{step.id}"
+    return question if len(question) <= _QUESTION_MAX else f"{prefix}{step.hash()}"

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from smartops.contracts.commands import RunPause, RunResume
-from smartops.contracts.events import TargetClaimed, TargetReleased
+from smartops.contracts.events import BeforeState, TargetClaimed, TargetReleased
 from smartops.contracts.folds import CallView, GateView, TargetView
 from smartops.contracts.plan import Plan
 from smartops.contracts.streams import PLATFORM, parse_stream, stream
-from smartops.contracts.wire import Environment
+from smartops.contracts.tools import ToolDescriptor
+from smartops.contracts.wire import Environment, Purpose
 from smartops.eventstore.folds import Folded
 from smartops.eventstore.rows import TimerRow
 from smartops.runner import domain
+from smartops.runner.moves import CLOCK
+from smartops.runner.proofs import before_state
 from smartops.runner.state import Run, evolve
 from smartops.runtime.cues import Cue, Order
 from smartops.runtime.decision import NOTHING, Decision, Elsewhere, Refusal, SetTimer
@@ -25,8 +28,6 @@ from smartops.runtime.recording import Cause
 from smartops.runtime.service import Service
 
 __all__ = ["CLAIM_PAUSE", "CLOCK", "Misled", "Runs"]
-
-CLOCK = "runner.clock"
 
 CLAIM_PAUSE = timedelta(milliseconds=500)
 """Between two looks at targets that another run owns."""
@@ -61,7 +62,7 @@ class Runs:
             plan = await self._service.plans.get(tenant, grant.document, grant.plan_hash)
             claims = domain.claims_of(plan)
             targets = await self._targets(tenant, grant.environment, claims, fresh=fresh)
-            decision = domain.start(run, grant, task, gate.state, plan)
+            decision = domain.start(run, grant, task, gate.state, plan, self._now())
             reads = [
                 (gate_stream, gate.version),
                 *await self._conditions(tenant, gate.state, fresh),
@@ -108,7 +109,9 @@ class Runs:
             plan = await self._plan(name, run)
             if plan is None:
                 return NOTHING
-            return await self._release(name, run, domain.note_outcome(run, plan, call))
+            before = await self._before(run, plan, call)
+            decision = domain.note_outcome(run, plan, call, self._now(), before)
+            return await self._release(name, run, decision)
 
         async def decide_on_word(run: Run, fresh: bool) -> Decision:  # noqa: FBT001
             if fresh:
@@ -130,7 +133,8 @@ class Runs:
 
         async def decide(run: Run, fresh: bool) -> Decision:  # noqa: FBT001
             gate = await self._views.gate.load(gate_stream, fresh=fresh)
-            decision = domain.heed_gate(run, await self._plan(name, run), task, gate.state)
+            plan = await self._plan(name, run)
+            decision = domain.heed_gate(run, plan, task, gate.state, self._now())
             return await self._release(name, run, decision)
 
         return await self._runs.react(name, cause, decide)
@@ -152,9 +156,11 @@ class Runs:
             if plan is None:
                 return Decision(refusal=Refusal("not_running", "the run has not begun"))
             if isinstance(command, RunPause):
-                return domain.pause(run, plan, order.principal, command.reason)
+                return domain.pause(run, plan, order.principal, command.reason, self._now())
             gate = await self._views.gate.load(gate_stream, fresh=fresh)
-            decision = domain.resume(run, plan, gate.state, order.principal, command.reason)
+            decision = domain.resume(
+                run, plan, gate.state, order.principal, command.reason, self._now()
+            )
             return replace(decision, reads=[(gate_stream, gate.version)])
 
         return await self._runs.react(name, cause, decide)
@@ -170,7 +176,8 @@ class Runs:
             plan = await self._plan(row.stream, run)
             if plan is None:
                 return NOTHING
-            return await self._release(row.stream, run, domain.tick(run, plan, row.name))
+            decision = domain.tick(run, plan, row.name, self._now())
+            return await self._release(row.stream, run, decision)
 
         return await self._runs.react(row.stream, cause, decide)
 
@@ -187,6 +194,27 @@ class Runs:
         cause = self._service.cause_of_timer(row, task)
         looks = int(row.name.removeprefix(_CLAIM))
         return await self.start(row.stream, task, cause, looks)
+
+    def _now(self) -> datetime:
+        return self._service.store.db_now()
+
+    async def _before(self, run: Run, plan: Plan, call: CallView) -> BeforeState | None:
+        """What taking a call back will be held to, if it is a change that can be read back."""
+        request = run.requests.get(call.call) if call.call is not None else None
+        if request is None or request.purpose is not Purpose.DO or call.before is None:
+            return None
+        step = plan.by_hash().get(request.step or "")
+        if step is None or step.undo is None:
+            return None
+        changes = await self._tool(step.tool)
+        if changes is None or changes.before is None:
+            return None
+        return before_state(step, await self._tool(changes.before), call.before)
+
+    async def _tool(self, name: str) -> ToolDescriptor | None:
+        where = stream(PLATFORM, "tool", name)
+        folded = await self._views.tool.load(where)
+        return folded.state.descriptor
 
     async def _plan(self, name: str, run: Run) -> Plan | None:
         if run.started is None:

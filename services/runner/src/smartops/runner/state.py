@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from smartops.contracts.events import (
+    BeforeState,
+    TaskBatchCompleted,
     TaskCancelled,
     TaskCompleted,
     TaskEscalated,
@@ -21,22 +23,34 @@ from smartops.contracts.events import (
     TaskStarted,
     TaskStepSettled,
     TaskStopping,
+    TaskWaiting,
     ToolCallRequested,
 )
-from smartops.contracts.wire import EventData, Purpose
+from smartops.contracts.measured import Measured
+from smartops.contracts.wire import INCONCLUSIVE_LIMIT, EventData, Purpose
 
-__all__ = ["Rollback", "Run", "Samples", "evolve"]
+__all__ = ["VERIFY", "Rollback", "Run", "Samples", "evolve"]
+
+VERIFY = "verify/"
+"""Begins the question whether a target is as it was before."""
+
+_RECENT = INCONCLUSIVE_LIMIT + 1
+"""Rounds of samples that are remembered: enough to tell that the last ones showed nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """What one health check has seen in the current phase."""
+    """What one watch has seen since the phase, or its batch, began to be watched."""
 
     taken: int = 0
     failed: int = 0
     inconclusive: int = 0
-    """In a row."""
+    """Since the last one that showed something."""
+    errors: int = 0
+    """The same, of those that could not be taken."""
     verdict: str | None = None
+    measured: Measured | None = None
+    """What the last one measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +61,11 @@ class Rollback:
     then: str
     undo: tuple[UUID, ...]
     done: int = 0
+    """Changes that were taken back, and proved to be where they can be read back."""
     attempts: int = 0
     """Failed attempts at the call that is due."""
+    disproved: bool = False
+    """The target of the call that is due was read again, and is not as it was before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +75,8 @@ class Run:
     started: TaskStarted | None = None
     phase: int = -1
     phase_open: bool = False
+    batch: int = 0
+    """Batches of the phase that were completed."""
     requests: Mapping[UUID, ToolCallRequested] = field(default_factory=dict)
     in_flight: frozenset[UUID] = frozenset()
     stuck: frozenset[UUID] = frozenset()
@@ -67,18 +86,48 @@ class Run:
     attempts: Mapping[str, int] = field(default_factory=dict)
     applied: tuple[UUID, ...] = ()
     """`do` calls that were applied, in order of settling."""
+    before: Mapping[UUID, BeforeState] = field(default_factory=dict)
+    """What those of them that can be read back will be held to."""
     undone: frozenset[UUID] = frozenset()
-    """Those of them that were taken back, by whichever rollback."""
+    """Those of them whose undo was applied, by whichever rollback."""
+    verified: frozenset[UUID] = frozenset()
+    """Those of these whose target was read again and is as it was before."""
+    disproved: frozenset[UUID] = frozenset()
+    """Those whose target was read again, and is not."""
     samples: Mapping[int, Samples] = field(default_factory=dict)
+    rounds: tuple[Mapping[int, Measured], ...] = ()
+    """What was measured in the last rounds of samples, by number of the watch."""
+    condition: str | None = None
+    """The verdict on the phase's `rollback_if`."""
     stopping: TaskStopping | None = None
     paused: str | None = None
+    waiting: TaskWaiting | None = None
+    """Nothing goes out before a time."""
+    waits: int = 0
+    terms: int = 0
+    """How often the run was resumed: each time its deadlines begin anew."""
     rollback: Rollback | None = None
+    rollbacks: int = 0
     ended: str | None = None
+    held: TaskStopping | None = None
+    """What an escalated run was stopping for; None: it was taking back."""
 
     @property
     def alive(self) -> bool:
         """Started and not at its end."""
         return self.started is not None and self.ended is None
+
+    def stands(self, call: UUID) -> bool:
+        """Whether a change was not taken back, as far as anybody knows."""
+        return call not in self.undone or call in self.disproved
+
+    def open(self, call: UUID) -> bool:
+        """Whether a change stands, or its taking back is still to be proved."""
+        return self.stands(call) or (call in self.before and call not in self.verified)
+
+    def sampling(self) -> bool:
+        """Whether samples of health are in flight."""
+        return any(self.requests[call].purpose is Purpose.OBSERVE for call in self.in_flight)
 
 
 def evolve(run: Run, event: EventData) -> Run:
@@ -87,28 +136,33 @@ def evolve(run: Run, event: EventData) -> Run:
         case TaskStarted():
             return replace(run, started=event)
         case TaskPhaseStarted():
-            return replace(run, phase=event.phase, phase_open=True, samples={})
+            fresh = _unwatched(run)
+            return replace(fresh, phase=event.phase, phase_open=True, batch=0)
         case ToolCallRequested():
             return _requested(run, event)
         case TaskStepSettled():
             return _settled(run, event)
         case TaskHealthChecked():
-            seen = run.samples.get(event.check, Samples())
-            return replace(
-                run, samples={**run.samples, event.check: replace(seen, verdict=event.outcome)}
-            )
+            return _checked(run, event)
+        case TaskBatchCompleted():
+            return replace(_unwatched(run), batch=event.batch + 1)
         case TaskPhaseCompleted():
             return replace(run, phase_open=False)
+        case TaskWaiting():
+            return replace(run, waiting=event, waits=run.waits + 1)
         case TaskStopping():
             return replace(run, stopping=event)
         case TaskPaused():
-            return replace(run, stopping=None, paused=event.reason)
+            return replace(run, stopping=None, waiting=None, paused=event.reason)
         case TaskResumed():
             return replace(
-                run,
+                _unwatched(run),
                 stopping=None,
                 paused=None,
-                samples={},
+                waiting=None,
+                ended=None,
+                held=None,
+                terms=run.terms + 1,
                 settled={name: o for name, o in run.settled.items() if o == "applied"},
             )
         case TaskRollbackStarted():
@@ -116,8 +170,11 @@ def evolve(run: Run, event: EventData) -> Run:
                 run,
                 stopping=None,
                 paused=None,
+                waiting=None,
                 ended=None,
+                held=None,
                 rollback=Rollback(event.reason, event.then, event.undo),
+                rollbacks=run.rollbacks + 1,
             )
         case TaskCompleted():
             return replace(run, ended="completed")
@@ -128,9 +185,13 @@ def evolve(run: Run, event: EventData) -> Run:
         case TaskFailed():
             return replace(run, ended="failed")
         case TaskEscalated():
-            return replace(run, stopping=None, ended="escalated")
+            return replace(run, stopping=None, ended="escalated", held=run.stopping)
         case _:
             return run
+
+
+def _unwatched(run: Run) -> Run:
+    return replace(run, samples={}, rounds=(), condition=None)
 
 
 def _requested(run: Run, event: ToolCallRequested) -> Run:
@@ -149,46 +210,88 @@ def _requested(run: Run, event: ToolCallRequested) -> Run:
 def _settled(run: Run, event: TaskStepSettled) -> Run:
     if event.outcome == "uncertain":
         return replace(run, stuck=run.stuck | {event.call})
-    in_flight, stuck = run.in_flight - {event.call}, run.stuck - {event.call}
-    if event.purpose is not Purpose.DO:
-        run = replace(run, in_flight=in_flight, stuck=stuck)
+    run = replace(run, in_flight=run.in_flight - {event.call}, stuck=run.stuck - {event.call})
     match event.purpose:
         case Purpose.DO:
-            outcome = "retry" if event.retry else event.outcome
-            return replace(
-                run,
-                in_flight=in_flight,
-                stuck=stuck,
-                settled={**run.settled, event.question: outcome},
-                applied=(*run.applied, event.call) if event.outcome == "applied" else run.applied,
-            )
+            return _done(run, event)
         case Purpose.UNDO:
-            if event.outcome == "applied" and (undoes := run.requests[event.call].undoes):
-                run = replace(run, undone=run.undone | {undoes})
-            if run.rollback is None:
-                return run
-            if event.outcome == "applied":
-                back = replace(run.rollback, done=run.rollback.done + 1, attempts=0)
-            else:
-                back = replace(run.rollback, attempts=run.rollback.attempts + 1)
-            return replace(run, rollback=back)
+            return _undone(run, event)
+        case Purpose.OBSERVE if event.question.startswith(VERIFY):
+            return _verified(run, event)
         case Purpose.OBSERVE:
-            number = event.question.rpartition("/")[2]
-            if not number.isdecimal():
-                return run  # Not one of our samples, so it tells nothing of our health.
-            check = int(number)
-            seen = run.samples.get(check, Samples())
-            return replace(run, samples={**run.samples, check: _sampled(seen, event)})
+            return _sampled(run, event)
         case Purpose.EVIDENCE:
             return run
 
 
-def _sampled(seen: Samples, event: TaskStepSettled) -> Samples:
+def _done(run: Run, event: TaskStepSettled) -> Run:
+    outcome = "retry" if event.retry else event.outcome
+    run = replace(run, settled={**run.settled, event.question: outcome})
+    if event.outcome != "applied":
+        return run
+    before = run.before
+    if event.before is not None:
+        before = {**before, event.call: event.before}
+    return replace(run, applied=(*run.applied, event.call), before=before)
+
+
+def _undone(run: Run, event: TaskStepSettled) -> Run:
+    undoes = run.requests[event.call].undoes
+    back = run.rollback
+    if event.outcome != "applied" or undoes is None:
+        if back is None:
+            return run
+        return replace(run, rollback=replace(back, attempts=back.attempts + 1))
+    run = replace(run, undone=run.undone | {undoes})
+    if back is None:
+        return run
+    # What can be read back is done only once it was.
+    done = back.done + (undoes not in run.before)
+    return replace(run, rollback=replace(back, attempts=0, done=done))
+
+
+def _verified(run: Run, event: TaskStepSettled) -> Run:
+    back = run.rollback
+    if back is None or back.done >= len(back.undo):
+        return run
     if event.healthy is None:
-        return replace(seen, taken=seen.taken + 1, inconclusive=seen.inconclusive + 1)
+        return replace(run, rollback=replace(back, attempts=back.attempts + 1))
+    due = {back.undo[back.done]}
+    if not event.healthy:
+        return replace(run, disproved=run.disproved | due, rollback=replace(back, disproved=True))
     return replace(
-        seen,
-        taken=seen.taken + 1,
-        inconclusive=0,
-        failed=seen.failed + (0 if event.healthy else 1),
+        run,
+        verified=run.verified | due,
+        disproved=run.disproved - due,
+        rollback=replace(back, attempts=0, done=back.done + 1),
     )
+
+
+def _sampled(run: Run, event: TaskStepSettled) -> Run:
+    number = event.question.rpartition("/")[2]
+    if not number.isdecimal():
+        return run  # Not one of our samples, so it tells nothing of our health.
+    watch = int(number)
+    seen = run.samples.get(watch, Samples())
+    seen = replace(seen, taken=seen.taken + 1, measured=event.measured)
+    if event.healthy is not None:
+        failed = seen.failed + (not event.healthy)
+        seen = replace(seen, inconclusive=0, errors=0, failed=failed)
+    elif event.outcome == "inconclusive":
+        seen = replace(seen, errors=seen.errors + 1)
+    else:
+        seen = replace(seen, inconclusive=seen.inconclusive + 1)
+    run = replace(run, samples={**run.samples, watch: seen})
+    if run.sampling():
+        return run
+    measured = {
+        number: one.measured for number, one in run.samples.items() if one.measured is not None
+    }
+    return replace(run, rounds=(*run.rounds, measured)[-_RECENT:])
+
+
+def _checked(run: Run, event: TaskHealthChecked) -> Run:
+    if event.check is None:
+        return replace(run, condition=event.outcome)
+    seen = run.samples.get(event.check, Samples())
+    return replace(run, samples={**run.samples, event.check: replace(seen, verdict=event.outcome)})

@@ -8,9 +8,11 @@ from typing import Protocol
 
 from pydantic import JsonValue
 from smartops.contracts.events import TaskSpec, TaskSubmitted
-from smartops.contracts.plan import AgentRef, PlanType, Precondition, Step
+from smartops.contracts.maintenance import MaintenanceWindow
+from smartops.contracts.plan import HOUR_MS, AgentRef, OnTimeout, PlanType, Precondition, Step
 from smartops.contracts.tools import ToolDescriptor
 from smartops.contracts.wire import Check, JsonObject
+from smartops.contracts.written import read_phase
 
 __all__ = ["Agent", "Draft", "DraftPhase", "Misunderstood", "Question"]
 
@@ -45,6 +47,22 @@ class DraftPhase:
     parallelism: int = 4
     wait_ms: int = 0
     rollback_if: str = ""
+    batch: int | None = None
+    """Steps that go out before health is looked at; None: all."""
+    watch_ms: int | None = None
+    maintenance: MaintenanceWindow | None = None
+    timeout_ms: int | None = None
+    on_timeout: OnTimeout = "pause"
+
+    @classmethod
+    def written(cls, document: object, steps: tuple[Step, ...]) -> DraftPhase:
+        """A phase as people write it: `{"name": "Canary", "wait_time": "30m", ...}`.
+
+        Raises:
+            Malformed: naming the field.
+        """
+        told = read_phase(document)
+        return cls(steps=steps, parallel=told.pop("order") == "parallel", **told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +74,10 @@ class Draft:
     phases: tuple[DraftPhase, ...]
     total_assets: int
     preconditions: tuple[Precondition, ...] = ()
+    maintenance: MaintenanceWindow | None = None
+    max_run_ms: int = 4 * HOUR_MS
+    on_timeout: OnTimeout = "pause"
+    rollback_timeout_ms: int = HOUR_MS // 2
 
 
 class Agent(Protocol):

@@ -138,8 +138,8 @@ class DriftAgent:
                         )
                         for member in members
                     ),
-                    checks=checks_for(window, self.windows.interval),
-                    rollback_if="error_rate > 1%",
+                    checks=checks_for(window, self.windows.interval, self.windows.further),
+                    rollback_if=self.windows.rollback_if,
                 )
             )
         return Draft(
@@ -148,6 +148,7 @@ class DriftAgent:
             f"in {spec.environment} using {version}",
             phases=tuple(phases),
             total_assets=len(assets),
+            maintenance=self.windows.maintenance,
         )
 
     def _look_again(

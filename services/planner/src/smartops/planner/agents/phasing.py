@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from smartops.contracts.condition import read_condition
+from smartops.contracts.maintenance import MaintenanceWindow, is_open
 from smartops.contracts.plan import Step, UndoTemplate
 from smartops.contracts.tools import ToolDescriptor
 from smartops.contracts.wire import Check, Environment, JsonObject, RiskLevel
+from smartops.contracts.written import WrittenCheck
 
 __all__ = ["Windows", "canary_and_waves", "checks_for", "risk_of", "step_for"]
 
@@ -31,6 +34,23 @@ class Windows:
     canary: timedelta
     wave: timedelta
     interval: timedelta
+    further: tuple[WrittenCheck, ...] = ()
+    """Checks beside the usual ones."""
+    rollback_if: str = "error_rate > 1%"
+    maintenance: MaintenanceWindow | None = None
+    """When steps may go out; None: at any time."""
+
+    def check(self) -> None:
+        """Refuse what no plan could hold.
+
+        Raises:
+            ValueError: a check is out of bounds.
+            Malformed: the condition is none, or the time zone is not known.
+        """
+        checks_for(self.canary, self.interval, self.further)
+        read_condition(self.rollback_if)
+        if self.maintenance is not None:
+            is_open(self.maintenance, datetime(1970, 1, 1, tzinfo=UTC))
 
 
 def canary_and_waves(items: Sequence[T], total: int) -> list[tuple[str, tuple[T, ...]]]:
@@ -48,13 +68,22 @@ def canary_and_waves(items: Sequence[T], total: int) -> list[tuple[str, tuple[T,
     return phases
 
 
-def checks_for(window: timedelta, interval: timedelta) -> tuple[Check, ...]:
-    """All targets answer 200 and stay below one per cent of errors for the whole window."""
+def checks_for(
+    window: timedelta, interval: timedelta, further: Sequence[WrittenCheck] = ()
+) -> tuple[Check, ...]:
+    """All targets answer 200 and stay below one per cent of errors for the whole window.
+
+    Args:
+        window: how long.
+        interval: between two samples.
+        further: checks beside these; what they do not say of time is as for these.
+    """
     window_ms = int(window / timedelta(milliseconds=1))
     interval_ms = max(50, int(interval / timedelta(milliseconds=1)))
     return (
         Check(type="http_200", target="/health", window_ms=window_ms, interval_ms=interval_ms),
         Check(type="error_rate", threshold="< 1%", window_ms=window_ms, interval_ms=interval_ms),
+        *(check.check(window_ms=window_ms, interval_ms=interval_ms) for check in further),
     )
 
 
@@ -65,11 +94,24 @@ def step_for(
     target: str,
     arguments: JsonObject,
     undo_arguments: JsonObject | None = None,
+    undo_version: str | None = None,
 ) -> Step:
-    """A step pinned to the tool as it is registered now."""
+    """A step pinned to the tool as it is registered now.
+
+    Args:
+        phase: its name.
+        number: of the action on its target.
+        tool: as registered.
+        target: what it acts on.
+        arguments: of the call.
+        undo_arguments: of the call that takes it back; None leaves it without.
+        undo_version: of the tool that takes it back; None says the same as the tool's own.
+    """
     undo = None
     if tool.undo_tool is not None and undo_arguments is not None:
-        undo = UndoTemplate(tool=tool.undo_tool, version=tool.version, arguments=undo_arguments)
+        undo = UndoTemplate(
+            tool=tool.undo_tool, version=undo_version or tool.version, arguments=undo_arguments
+        )
     slug = phase.lower().replace(" ", "-")
     return Step(
         id=f"{slug}/{number}-{tool.name}/{target}",

@@ -12,6 +12,7 @@ from smartops.contracts.plan import AgentRef, Step
 from smartops.contracts.tools import ToolDescriptor
 from smartops.contracts.wire import Category, Environment, JsonObject
 from smartops.planner.agents.base import Draft, DraftPhase, Misunderstood, Question
+from smartops.planner.agents.outputs import bind_outputs, by_target
 from smartops.planner.agents.phasing import (
     Windows,
     canary_and_waves,
@@ -67,28 +68,33 @@ class RunbookAgent:
         answers: Mapping[str, JsonValue],
         tools: Mapping[str, ToolDescriptor],
     ) -> Draft | Misunderstood:
-        """Group by target, keep the order within each."""
+        """Group by target, keep the order within each; what only looks at the whole comes last."""
         del answers
-        by_target: dict[str, list[WantedStep]] = {}
-        for wanted in submitted.context.steps:
-            by_target.setdefault(wanted.target, []).append(wanted)
-        cut = canary_and_waves(list(by_target), len(by_target))
-        if len(by_target) == 1:
-            cut = [("Steps", tuple(by_target))]
+        acting, closing = by_target(submitted.context.steps)
+        cut = canary_and_waves(list(acting), len(acting)) if acting else []
+        if len(acting) == 1:
+            cut = [("Steps", tuple(acting))]
+        if closing:
+            cut.append(("Conclusion", tuple(closing)))
         phases = []
+        ids: dict[int, str] = {}
         for name, targets in cut:
-            steps = tuple(
-                self._step(name, number, tools[wanted.tool], wanted)
-                for target in targets
-                for number, wanted in enumerate(by_target[target], 1)
-            )
-            phases.append(self._phase(name, steps))
+            steps = []
+            for target in targets:
+                for number, (place, wanted) in enumerate({**closing, **acting}[target], 1):
+                    bound = bind_outputs(place, wanted, ids)
+                    if isinstance(bound, Misunderstood):
+                        return bound
+                    steps.append(self._step(name, number, tools, bound))
+                    ids[place] = steps[-1].id
+            phases.append(self._phase(name, tuple(steps)))
         return Draft(
             type="runbook",
-            summary=f"{len(submitted.context.steps)} steps on {len(by_target)} targets "
+            summary=f"{len(submitted.context.steps)} steps on {len(acting)} targets "
             f"in {spec.environment}: {spec.goal}"[:1000],
             phases=tuple(phases),
-            total_assets=len(by_target),
+            total_assets=len(acting),
+            maintenance=self.windows.maintenance,
         )
 
     def _phase(self, name: str, steps: tuple[Step, ...]) -> DraftPhase:
@@ -97,27 +103,56 @@ class RunbookAgent:
         return DraftPhase(
             name=name,
             steps=steps,
-            checks=checks_for(window, self.windows.interval) if watched else (),
+            checks=checks_for(window, self.windows.interval, self.windows.further)
+            if watched
+            else (),
             # Steps on one target follow each other, so the phase goes one by one.
             parallel=False,
             parallelism=1,
-            rollback_if="error_rate > 1%" if watched else "",
+            rollback_if=self.windows.rollback_if if watched else "",
         )
 
     @staticmethod
-    def _step(phase: str, number: int, tool: ToolDescriptor, wanted: WantedStep) -> Step:
+    def _step(
+        phase: str, number: int, tools: Mapping[str, ToolDescriptor], wanted: WantedStep
+    ) -> Step:
+        tool = tools[wanted.tool]
+        undo = tools.get(tool.undo_tool or "")
         return step_for(
-            phase, number, tool, wanted.target, wanted.arguments, undo_arguments(tool, wanted)
+            phase,
+            number,
+            tool,
+            wanted.target,
+            wanted.arguments,
+            undo_arguments(tool, wanted, tools),
+            None if undo is None else undo.version,
         )
 
 
-def undo_arguments(tool: ToolDescriptor, wanted: WantedStep) -> JsonObject | None:
-    """The arguments of the reverse: each field that the before-state knows is put back."""
-    if tool.category is not Category.REVERSIBLE or tool.undo_tool is None:
+def undo_arguments(
+    tool: ToolDescriptor, wanted: WantedStep, tools: Mapping[str, ToolDescriptor]
+) -> JsonObject | None:
+    """The arguments of the reverse: what the state before knows is put back, the rest stays.
+
+    Returns:
+        None if the step cannot be taken back: the tool has no reverse, or it wants an argument
+        that neither the step nor the state before has.
+    """
+    undo = tools.get(tool.undo_tool or "")
+    if tool.category is not Category.REVERSIBLE or undo is None:
         return None
-    if tool.before is None:
-        return dict(wanted.arguments)
-    return {
-        name: value if name == "asset" else {"$before": name}
-        for name, value in wanted.arguments.items()
-    }
+    before = tools.get(tool.before or "")
+    if tool.before is not None and before is None:
+        return None
+    known = set() if before is None else _names(before.output_schema.get("properties"))
+    bound: JsonObject = {}
+    for name in _names(undo.input_schema.get("properties")):
+        if name in known and name != "asset":
+            bound[name] = {"$before": name}
+        elif name in wanted.arguments:
+            bound[name] = wanted.arguments[name]
+    return bound if _names(undo.input_schema.get("required")) <= set(bound) else None
+
+
+def _names(listed: JsonValue) -> set[str]:
+    return set(map(str, listed)) if isinstance(listed, dict | list) else set()
