@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from smartops.contracts.bounds import Envelope
 from smartops.contracts.canonical import digest
 from smartops.contracts.events import TaskApprovalGranted
 from smartops.contracts.ids import TaskId, run_id
@@ -32,6 +33,7 @@ def grant_for(plan: Plan, **fields: Any) -> TaskApprovalGranted:
             "approvals": (),
             "bundle": digest(b"bundle"),
             "expires_at": GRANTED_AT + timedelta(hours=4),
+            "envelope": Envelope(max_targets=len(plan.changed()), max_calls=10 * len(plan.steps)),
         }
         | fields
     )

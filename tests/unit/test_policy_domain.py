@@ -9,9 +9,11 @@ from typing import Any, Literal
 from uuid import UUID
 
 import pytest
+from smartops.contracts.bounds import OUTSIDE_ENVELOPE, Limits
 from smartops.contracts.canonical import digest
 from smartops.contracts.commands import ApprovalDecide, GrantRevoke, RunHalt, TaskCancel
 from smartops.contracts.events import (
+    DenialReason,
     PlanProblem,
     TaskApprovalExpired,
     TaskApprovalGranted,
@@ -26,17 +28,20 @@ from smartops.contracts.events import (
     TaskPlanRefused,
     TaskPlanValidated,
     TaskResumed,
+    ToolCallDenied,
 )
 from smartops.contracts.folds import RunView
 from smartops.contracts.ids import TaskId, actor_id, principal, run_id
+from smartops.contracts.maintenance import MaintenanceWindow
 from smartops.contracts.plan import Plan, seal
 from smartops.contracts.wire import RiskLevel
 from smartops.policy import domain
+from smartops.policy.bounds import envelope_of
 from smartops.policy.domain import EXPIRY_HANDLER, Terms, Voter, Weighed
 from smartops.policy.state import Gate, evolve
 from smartops.runtime.decision import Decision
 from support.given import Given, Outcome, given
-from support.plans import TASK, TENANT, plan
+from support.plans import TASK, TENANT, phase, plan, step
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 TERMS = Terms(approval_ttl=timedelta(hours=1), grant_ttl=timedelta(hours=4))
@@ -113,6 +118,7 @@ def voting(
     plan_hash: str | None = None,
     assessment_hash: str | None = None,
     now: datetime = NOW,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
 ) -> Callable[[Gate], Decision]:
     """A person says yes or no."""
     vote = ApprovalDecide(
@@ -121,6 +127,7 @@ def voting(
         assessment_hash=assessment_hash or digest(ASSESSMENT),
         decision=decision,
         note="as discussed",
+        limits=limits,
     )
     return lambda gate: domain.decide_vote(gate, TASK, vote, who or voter(), PLAN, TERMS, now)
 
@@ -184,6 +191,17 @@ def test_a_plan_that_policy_lets_run_is_granted_by_itself() -> None:
     assert (grant.automatic, grant.approvals, grant.grant) == (True, (), 1)
     assert grant.run == run_id(TaskId(TASK), 1, 1)
     assert grant.expires_at == NOW + TERMS.grant_ttl
+
+
+def test_a_grant_outlives_the_wait_for_a_maintenance_window() -> None:
+    night = MaintenanceWindow(start="22:00", end="04:00", timezone="UTC")
+    made = plan(phase(step("a"), maintenance=night), phase(step("b")))
+    found = weighed(approval=False)
+    decided = closed().when(
+        lambda gate: domain.weigh(gate, TASK, planned(made=made), made, found, TERMS, NOW)
+    )
+    opens = NOW.replace(hour=22)
+    assert decided.event(TaskApprovalGranted).expires_at == opens + TERMS.grant_ttl
 
 
 def test_an_automatic_grant_rests_on_the_bundle_and_autonomy_it_was_decided_under() -> None:
@@ -330,6 +348,52 @@ def test_a_quorum_counts_people_not_credentials() -> None:
     done = again.after.when(voting(who=voter(CYD)))
     grant = done.then(TaskApprovalRecorded, TaskApprovalGranted).event(TaskApprovalGranted)
     assert sorted(voice.actor for voice in grant.approvals) == sorted([BEN, CYD])
+
+
+def test_a_grant_reaches_as_far_as_its_plan_and_no_further_than_its_approvers_say() -> None:
+    alone = closed().when(weighing(approval=False)).event(TaskApprovalGranted)
+    assert alone.envelope == envelope_of(PLAN)
+    strict = Limits(max_calls=2, expires_at=NOW + timedelta(minutes=10))
+    once = wanting_two().when(voting(limits=strict)).then(TaskApprovalRecorded)
+    assert once.event(TaskApprovalRecorded).limits == strict
+    both = once.after.when(voting(who=voter(CYD), limits=Limits(max_calls=3)))
+    grant = both.event(TaskApprovalGranted)
+    assert grant.envelope == envelope_of(PLAN, [strict])
+    assert grant.expires_at == NOW + timedelta(minutes=10)
+
+
+def test_a_limit_that_limits_nothing_or_is_past_is_refused_by_its_field() -> None:
+    wide = voting(limits=Limits(max_targets=2))
+    waiting().when(wide).then_refused("too_wide", "limits.max_targets")
+    past = voting(limits=Limits(expires_at=NOW))
+    waiting().when(past).then_refused("past", "limits.expires_at")
+    no = voting("reject", limits=Limits(max_targets=1))
+    waiting().when(no).then_refused("nothing_to_limit", "limits")
+
+
+def denied_by_gateway(code: str = OUTSIDE_ENVELOPE, **fields: Any) -> ToolCallDenied:
+    """The gateway refused a call of the granted run."""
+    run = granted().state.grant.run if granted().state.grant is not None else None
+    return ToolCallDenied.model_construct(
+        task=TASK,
+        run=fields.get("run", run),
+        reason_code=code,
+        reasons=(DenialReason(rule="gateway.envelope", message="1 target was granted"),),
+    )
+
+
+def test_a_call_beyond_the_grant_ends_it_once() -> None:
+    def breached(denied: ToolCallDenied) -> Callable[[Gate], Decision]:
+        return lambda gate: domain.breach(gate, denied)
+
+    outcome = granted().when(breached(denied_by_gateway())).then(TaskGrantRevoked)
+    revoked = outcome.event(TaskGrantRevoked)
+    assert (revoked.principal, revoked.actor, revoked.grant) == ("tool_gateway", None, 1)
+    assert revoked.reason == "a call went beyond the grant: 1 target was granted"
+    outcome.after.when(breached(denied_by_gateway())).then_nothing()
+    granted().when(breached(denied_by_gateway("expired"))).then_nothing()
+    granted().when(breached(denied_by_gateway(run=BEN))).then_nothing()
+    waiting().when(breached(denied_by_gateway())).then_nothing()
 
 
 @pytest.mark.parametrize("stop", [cancelling, halting])

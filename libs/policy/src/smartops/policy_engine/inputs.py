@@ -75,7 +75,7 @@ class PhaseInput(Wire):
     wait_ms: Milliseconds
     """Pause between the last call and the first health sample."""
     watch_ms: Milliseconds
-    """The longest window of its health checks."""
+    """How long it is watched, by its health checks or by `rollback_if` alone."""
 
 
 class StepInput(Wire):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from smartops.contracts.plan import Phase, Plan, Step
 from smartops.contracts.tools import ToolDescriptor
+from smartops.contracts.watching import window_ms
 from smartops.contracts.wire import Category
 from smartops.policy_engine.inputs import PhaseInput, PlanInput, StepInput
 
@@ -85,5 +86,5 @@ def _phase(phase: Phase, steps: list[StepInput]) -> PhaseInput:
         health_checks=len(phase.checks),
         rollback_if=phase.rollback_if,
         wait_ms=phase.wait_ms,
-        watch_ms=max((check.window_ms for check in phase.checks), default=0),
+        watch_ms=window_ms(phase),
     )

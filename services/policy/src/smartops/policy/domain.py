@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from smartops.contracts.bounds import OUTSIDE_ENVELOPE, Limits
 from smartops.contracts.commands import ApprovalDecide, GrantRevoke, RunHalt, TaskCancel
 from smartops.contracts.events import (
     Approval,
@@ -25,11 +26,14 @@ from smartops.contracts.events import (
     TaskPlanned,
     TaskPlanRefused,
     TaskPlanValidated,
+    ToolCallDenied,
 )
 from smartops.contracts.folds import RunView
 from smartops.contracts.ids import TaskId, run_id
 from smartops.contracts.plan import Plan
-from smartops.contracts.wire import EventData, RiskLevel
+from smartops.contracts.watching import may_begin
+from smartops.contracts.wire import LONGEST_TEXT, EventData, RiskLevel
+from smartops.policy.bounds import envelope_of, expiry_within, too_wide
 from smartops.policy.state import Gate
 from smartops.runtime.decision import NOTHING, CancelTimer, Decision, Refusal, SetTimer
 
@@ -38,6 +42,7 @@ __all__ = [
     "Terms",
     "Voter",
     "Weighed",
+    "breach",
     "cancel",
     "decide_vote",
     "expire",
@@ -126,7 +131,7 @@ def weigh(
         requires_approval=weighed.requires_approval,
     )
     if not weighed.requires_approval:
-        granted = _grant(gate, task, validated, plan, terms, now, (), automatic=True)
+        granted = _grant(gate, task, validated, plan, terms, now)
         return Decision(
             [validated, granted],
             timers=_nothing_due(gate),
@@ -170,6 +175,8 @@ def decide_vote(
     required = gate.required
     if required is None or gate.validated is None or voter.actor is None:
         return Decision(refusal=Refusal("not_found", "no approval is awaited for this task"))
+    if (wide := _refuse_limits(vote, plan, terms, now)) is not None:
+        return Decision(refusal=wide, reads=voter.reads)
     voice = Approval(
         actor=voter.actor,
         actor_name=voter.name,
@@ -185,6 +192,7 @@ def decide_vote(
             decision=vote.decision,
             by=voice,
             note=vote.note,
+            limits=vote.limits,
         )
     ]
     timers: list[CancelTimer] = []
@@ -197,12 +205,11 @@ def decide_vote(
         timers = _nothing_due(gate)
     else:
         # A quorum counts people: whoever says yes twice, with whichever credentials, is one.
-        voices = [v.by for v in gate.voices if v.decision == "approve"]
-        approvals = tuple({voice.actor: voice for voice in (*voices, voice)}.values())
+        yes = [v for v in gate.voices if v.decision == "approve"]
+        approvals = tuple({one.actor: one for one in (*(v.by for v in yes), voice)}.values())
         if len(approvals) >= required.quorum:
-            events.append(
-                _grant(gate, task, gate.validated, plan, terms, now, approvals, automatic=False)
-            )
+            limits = (*(v.limits for v in yes), vote.limits)
+            events.append(_grant(gate, task, gate.validated, plan, terms, now, approvals, limits))
             timers = _nothing_due(gate)
     return Decision(events, timers=timers, reads=voter.reads)
 
@@ -289,6 +296,22 @@ def revoke(
     return Decision([revoked])
 
 
+def breach(gate: Gate, denied: ToolCallDenied) -> Decision:
+    """A run asked for more than its grant allows: the grant ends, and with it all but undo."""
+    grant = gate.grant
+    if denied.reason_code != OUTSIDE_ENVELOPE or grant is None or grant.run != denied.run:
+        return NOTHING
+    if gate.revoked is not None:
+        return NOTHING
+    revoked = TaskGrantRevoked(
+        principal="tool_gateway",
+        reason=f"a call went beyond the grant: {denied.message}"[:LONGEST_TEXT],
+        grant=grant.grant,
+        run=grant.run,
+    )
+    return Decision([revoked])
+
+
 def halt(
     gate: Gate, command: RunHalt, principal: str, actor: UUID | None, run: RunView
 ) -> Decision:
@@ -305,6 +328,18 @@ def halt(
         run=gate.grant.run if gate.grant is not None else None,
     )
     return Decision([halted])
+
+
+def _refuse_limits(vote: ApprovalDecide, plan: Plan, terms: Terms, now: datetime) -> Refusal | None:
+    if not vote.limits.given:
+        return None
+    if vote.decision == "reject":
+        return Refusal("nothing_to_limit", "a rejection has no limits", "limits")
+    ends = vote.limits.expires_at
+    if ends is not None and ends <= now:
+        return Refusal("past", "that moment is past: nothing could run", "limits.expires_at")
+    wide = too_wide(plan, vote.limits, may_begin(plan, now) + terms.grant_ttl)
+    return None if wide is None else Refusal("too_wide", wide[1], wide[0])
 
 
 def _refuse_vote(gate: Gate, vote: ApprovalDecide, voter: Voter, now: datetime) -> Refusal | None:
@@ -339,10 +374,10 @@ def _grant(
     plan: Plan,
     terms: Terms,
     now: datetime,
-    approvals: tuple[Approval, ...],
-    *,
-    automatic: bool,
+    approvals: tuple[Approval, ...] = (),
+    limits: tuple[Limits, ...] = (),
 ) -> TaskApprovalGranted:
+    """The grant of a plan; automatic when nobody had to approve it."""
     number = gate.grants + 1
     return TaskApprovalGranted(
         number=validated.number,
@@ -352,10 +387,11 @@ def _grant(
         grant=number,
         run=run_id(TaskId(task), validated.number, number),
         environment=plan.header.environment,
-        automatic=automatic,
+        automatic=not approvals,
         approvals=approvals,
         bundle=validated.bundle,
-        expires_at=now + terms.grant_ttl,
+        expires_at=expiry_within(may_begin(plan, now) + terms.grant_ttl, limits),
+        envelope=envelope_of(plan, limits),
     )
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from smartops.contracts.commands import ApprovalDecide, GrantRevoke, RunHalt, TaskCancel
 from smartops.contracts.errors import Malformed
-from smartops.contracts.events import TaskPlanned
+from smartops.contracts.events import TaskPlanned, ToolCallDenied
 from smartops.contracts.folds import RunView
 from smartops.contracts.plan import Plan
 from smartops.contracts.streams import PLATFORM, parse_stream, stream
@@ -18,7 +18,7 @@ from smartops.eventstore.rows import TimerRow
 from smartops.policy import domain
 from smartops.policy.actors import Directory, Known
 from smartops.policy.domain import Terms, Voter, Weighed
-from smartops.policy.pipeline import check_header, malformed, weigh_plan
+from smartops.policy.pipeline import check_header, check_rules, malformed, weigh_plan
 from smartops.policy.settings import PolicySettings
 from smartops.policy.state import Gate, evolve
 from smartops.policy_engine import (
@@ -117,6 +117,18 @@ class Gates:
         cause = self._service.orders.cause(order, command.task)
         return await self._gates.react(name, cause, decide)
 
+    async def heed_breach(self, cue: Cue) -> Reaction | None:
+        """The gateway refused a call; when its grant did not reach so far, the grant ends."""
+        denied = await self._views.event(cue)
+        if not isinstance(denied, ToolCallDenied):
+            raise TypeError(f"{cue.topic} is no denial")
+
+        async def decide(gate: Gate, _fresh: bool) -> Decision:  # noqa: FBT001
+            return domain.breach(gate, denied)
+
+        name = stream(cue.tenant, "gate", denied.task)
+        return await self._gates.react(name, self._service.cause(cue, denied.task), decide)
+
     async def expire(self, row: TimerRow) -> Reaction:
         """An approval was due."""
         task = UUID(parse_stream(row.stream).id)
@@ -138,7 +150,7 @@ class Gates:
     async def _weigh(
         self, tenant: str, task: UUID, planned: TaskPlanned, plan: Plan, *, fresh: bool
     ) -> Weighed:
-        problems = check_header(plan, tenant, str(task), planned)
+        problems = [*check_header(plan, tenant, str(task), planned), *check_rules(plan)]
         tools = await self._tools({step.tool for step in plan.steps}, fresh=fresh)
         where = stream(tenant, "autonomy", plan.header.agent.name)
         autonomy, bundle = await asyncio.gather(

@@ -20,6 +20,10 @@ def register(service: Service, gates: Gates) -> None:
     async def weigh_plan(cue: Cue) -> Reaction | None:
         return await gates.weigh(cue)
 
+    @service.on_event("policy.breaches")
+    async def heed_breach(cue: Cue) -> Reaction | None:
+        return await gates.heed_breach(cue)
+
     @service.on_command("policy.decisions")
     async def hear_voice(order: Order[ApprovalDecide]) -> Reaction:
         return await gates.vote(order)

@@ -8,11 +8,12 @@ from smartops.contracts.canonical import canonical, digest
 from smartops.contracts.events import PlanProblem, TaskPlanned
 from smartops.contracts.plan import Plan
 from smartops.contracts.tools import ToolDescriptor
+from smartops.contracts.watching import problems_of
 from smartops.contracts.wire import Category, Environment, RiskLevel
 from smartops.policy.domain import Weighed
 from smartops.policy_engine import PlanInput, PolicyEngine, plan_input
 
-__all__ = ["check_header", "malformed", "weigh_plan"]
+__all__ = ["check_header", "check_rules", "malformed", "weigh_plan"]
 
 
 def check_header(plan: Plan, tenant: str, task: str, planned: TaskPlanned) -> list[PlanProblem]:
@@ -33,6 +34,16 @@ def check_header(plan: Plan, tenant: str, task: str, planned: TaskPlanned) -> li
         )
         for field, (said, announced) in claims.items()
         if said != announced
+    ]
+
+
+def check_rules(plan: Plan) -> list[PlanProblem]:
+    """What the plan says about watching and waiting must be something that a run can follow."""
+    return [
+        PlanProblem(
+            stage="schema", rule=f"plan.{path.rpartition('/')[2]}", path=path, message=message
+        )
+        for path, message in problems_of(plan)
     ]
 
 

@@ -21,7 +21,8 @@ class PolicySettings(ServiceSettings):
     """Time to decide; then the approval expires, which is never an approval."""
 
     grant_ttl: timedelta = timedelta(hours=4)
-    """Longest time from a grant to the last dispatch under it: the longest run."""
+    """Longest time from a grant to the last dispatch under it: the longest run. Where a plan must
+    wait for a maintenance window, from the time at which that opens."""
 
     bundle: Path | None = None
     """Folder of Rego modules; none takes the one that comes with the product."""
