@@ -16,10 +16,12 @@ from smartops.contracts.events import ToolCallRequested
 from smartops.contracts.wire import Category, Idempotence, Purpose, Risk
 from smartops.telemetry.tracing import QuietTracer
 from smartops.tool_gateway.adapters.fleet import FleetDriver
+from smartops.tool_gateway.adapters.json_api import JsonApi
 from smartops.tool_gateway.carrying import Carrier
 from smartops.tool_gateway.ports import Answer, NotApplied, Outbound, Unknown
 from smartops.tool_gateway.secrets import Secrets
 from smartops.tool_gateway.tools.base import Arguments, Output, Tool, descriptor
+from support.vault_memory import VaultMemory
 
 
 class AnyArguments(Arguments):
@@ -51,7 +53,7 @@ class Saying:
         return
 
 
-def tool(output: JsonValue) -> Tool:
+def tool(output: JsonValue, **declared: Any) -> Tool:
     made = descriptor(
         "look",
         "Looks.",
@@ -60,11 +62,14 @@ def tool(output: JsonValue) -> Tool:
         category=Category.READ,
         risk=Risk.READ_ONLY,
         idempotence=Idempotence.IDEMPOTENT,
+        **declared,
     )
     return Tool(made, AnyArguments, AnyOutput, Saying(output))
 
 
-async def carried(output: JsonValue, secrets: Path) -> Answer | NotApplied | Unknown:
+async def carried(
+    output: JsonValue, secrets: Path, **declared: Any
+) -> Answer | NotApplied | Unknown:
     asked = ToolCallRequested(
         call=uuid4(),
         task=uuid4(),
@@ -75,8 +80,9 @@ async def carried(output: JsonValue, secrets: Path) -> Answer | NotApplied | Unk
         question="look",
         attempt=1,
     )
-    carrier = Carrier(Secrets(secrets), QuietTracer())
-    return await carrier.look(tool(output), "acme", asked)
+    memory = VaultMemory()
+    carrier = Carrier(Secrets(secrets, memory.vault, memory.keeper), QuietTracer())
+    return await carrier.look(tool(output, **declared), "acme", asked)
 
 
 @pytest.mark.parametrize(
@@ -103,23 +109,32 @@ async def test_an_answer_that_an_event_can_hold_is_recorded(tmp_path: Path) -> N
     assert canonical(found.output) == expected.encode()
 
 
+async def test_sensitive_fields_are_taken_out_before_anything_is_recorded(tmp_path: Path) -> None:
+    output = {"rate": 0.5, "rates": [{"a": 1.0, "b": 2.0}, {"a": 3.0}], "word": "hush"}
+    found = await carried(output, tmp_path, sensitive_fields=("word", "rates.a"))
+    assert found == Answer({"rate": 0.5, "rates": [{"b": 2.0}, {}], "count": 0})
+
+
+async def test_an_answer_that_is_longer_than_the_tool_says_tells_nothing(tmp_path: Path) -> None:
+    shortest = len(canonical({"rate": None, "rates": [], "count": 0, "word": "12345"}))
+    fits = await carried({"word": "12345"}, tmp_path, max_output_bytes=shortest)
+    assert isinstance(fits, Answer)
+    longer = await carried({"word": "12345"}, tmp_path, max_output_bytes=shortest - 1)
+    assert isinstance(longer, Unknown)
+
+
 @pytest.fixture
-async def fleet(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[FleetDriver, list[bytes]]]:
+async def fleet() -> AsyncIterator[tuple[FleetDriver, list[bytes]]]:
     """The fleet's driver, and the bodies that it is answered, one per request."""
     bodies: list[bytes] = []
 
     def answer(_: httpx2.Request) -> httpx2.Response:
-        return httpx2.Response(200, content=bodies.pop(0))
+        return httpx2.Response(200, stream=httpx2.ByteStream(bodies.pop(0)))
 
-    client = httpx2.AsyncClient
-    monkeypatch.setattr(
-        httpx2,
-        "AsyncClient",
-        lambda **options: client(
-            base_url=options["base_url"], transport=httpx2.MockTransport(answer)
-        ),
+    client = httpx2.AsyncClient(
+        base_url="http://fleet.test", transport=httpx2.MockTransport(answer)
     )
-    driver = FleetDriver("http://fleet.test", None, 1_000_000)
+    driver = FleetDriver(JsonApi(client, 1_000_000))
     yield driver, bodies
     await driver.close()
 

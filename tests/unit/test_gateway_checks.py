@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from pydantic import JsonValue
@@ -18,8 +19,9 @@ from smartops.contracts.events import (
     ToolCallRequested,
     UndoEntitlement,
 )
-from smartops.contracts.folds import CallView, GateView, RunView
-from smartops.contracts.ids import call_id
+from smartops.contracts.folds import CallStatus, CallView, GateView, RunView, evolve_run
+from smartops.contracts.ids import call_id, question_about
+from smartops.contracts.maintenance import OUTSIDE_WINDOW, MaintenanceWindow
 from smartops.contracts.plan import Plan
 from smartops.contracts.streams import stream
 from smartops.contracts.tools import ToolDescriptor
@@ -28,10 +30,13 @@ from smartops.tool_gateway.checks import (
     Denial,
     Permit,
     bind_undo,
+    check_attempt,
+    check_place,
     check_read,
     check_step,
     check_undo,
 )
+from smartops.tool_gateway.context import earlier_attempt
 from support.grants import GRANTED_AT, grant_for
 from support.plans import TASK, TENANT, phase, plan, step, tool
 
@@ -131,6 +136,29 @@ def test_a_step_of_the_next_phase_goes_out_once_the_first_has_ended() -> None:
     found = facts.check()
     assert isinstance(found, Permit)
     assert found.step == PLAN.steps[1]
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["of the phase", "of the plan"])
+def test_a_step_goes_out_in_its_maintenance_window_and_not_a_moment_before(
+    whole: bool,  # noqa: FBT001
+) -> None:
+    night = MaintenanceWindow(start="22:00", end="04:00", timezone="UTC")
+    first = phase(step("web-01"), **({} if whole else {"maintenance": night}))
+    made = plan(first, **({"maintenance": night} if whole else {}))
+    asked = asking_for(0, made)
+
+    def at(hour: int, minute: int = 0) -> Permit | Denial:
+        grant = grant_for(made)
+        grant = grant.model_copy(update={"expires_at": NOW + timedelta(days=1)})
+        run = RunView(started=started_by(grant), phase=0, requests={asked.call: asked})
+        now = NOW.replace(hour=hour, minute=minute)
+        return Facts(asked, run=run, gate=GateView(grant=grant), plan=made, now=now).check()
+
+    assert isinstance(at(22), Permit)
+    for hour, minute in ((21, 59), (4, 0)):
+        found = at(hour, minute)
+        assert isinstance(found, Denial)
+        assert (found.code, found.rule) == (OUTSIDE_WINDOW, "gateway.maintenance")
 
 
 _BY = {"principal": "op", "reason": "because"}
@@ -367,6 +395,107 @@ def test_no_undo_goes_out(code: str, facts: UndoFacts) -> None:
     found = facts.check()
     assert isinstance(found, Denial), found
     assert found.code == code
+
+
+# --- Where a request stands ---------------------------------------------------------------------
+
+RUN = stream(TENANT, "run", grant_for(PLAN).run)
+FIRST = asking_for(0)
+BEGUN = RunView(started=started_by(grant_for(PLAN)), phase=0, requests={FIRST.call: FIRST})
+
+
+def undoing(**fields: Any) -> ToolCallRequested:
+    question = f"undo/{FIRST.question}"
+    named = {"purpose": Purpose.UNDO, "question": question, "step": None, "undoes": FIRST.call}
+    return asking_for(0, **{**named, **fields})
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [FIRST, undoing(), undoing(undoes=TASK, question="anything", call=TASK)],
+    ids=["a step", "an undo", "an undo of nothing, which is denied as that"],
+)
+def test_a_request_speaks_for_the_run_in_whose_history_it_stands(
+    request_: ToolCallRequested,
+) -> None:
+    assert check_place(request_, RUN, BEGUN) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "request_", "where", "run"),
+    [
+        ("run_mismatch", asking_for(0, run=TASK), RUN, BEGUN),
+        ("run_mismatch", asking_for(0, run=None), RUN, BEGUN),
+        ("run_mismatch", FIRST, stream(TENANT, "run", TASK), BEGUN),
+        ("run_mismatch", asking_for(0, run=TASK), stream(TENANT, "run", TASK), BEGUN),
+        ("run_mismatch", FIRST, stream(TENANT, "task", TASK), RunView()),
+        ("not_requested", FIRST, RUN, RunView()),
+        ("call_mismatch", undoing(call=TASK), RUN, BEGUN),
+        ("call_mismatch", undoing(question=f"undo/{FIRST.question}/again"), RUN, BEGUN),
+    ],
+    ids=[
+        "it names another run",
+        "it names none",
+        "a run that says it is the granted one",
+        "a made up run that names itself",
+        "the planner asks for a run",
+        "the run has not begun",
+        "an undo under another id",
+        "an undo under another name",
+    ],
+)
+def test_a_request_out_of_place_does_not_go_out(
+    code: str, request_: ToolCallRequested, where: str, run: RunView
+) -> None:
+    found = check_place(request_, where, run)
+    assert isinstance(found, Denial)
+    assert found.code == code
+
+
+def test_the_planner_asks_in_the_history_of_its_task() -> None:
+    assert check_place(asking_for(0, run=None), stream(TENANT, "task", TASK), RunView()) is None
+
+
+def test_a_long_question_about_a_step_is_named_by_its_hash() -> None:
+    assert question_about("undo/", "s", "sha256:1") == "undo/s"
+    assert question_about("undo/", "s" * 196, "sha256:1") == "undo/sha256:1"
+
+
+def test_what_is_said_later_under_the_id_of_a_call_changes_nothing_about_it() -> None:
+    view = evolve_run(evolve_run(RunView(), FIRST), asking_for(0, target="web-99"))
+    assert view.requests == {FIRST.call: FIRST}
+    assert len(view.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("before", "due"),
+    [
+        ([CallStatus.DENIED], True),
+        ([CallStatus.FAILED], True),
+        ([CallStatus.SUCCEEDED], False),
+        ([CallStatus.UNCERTAIN], False),
+        ([None], False),
+        ([CallStatus.SUCCEEDED, CallStatus.DENIED], False),
+        ([CallStatus.SUCCEEDED, CallStatus.DENIED, CallStatus.DENIED], False),
+        ([CallStatus.FAILED, CallStatus.DENIED], True),
+        ([CallStatus.DENIED, CallStatus.DENIED], True),
+        ([CallStatus.DENIED, None], False),
+    ],
+)
+async def test_an_attempt_is_due_by_what_became_of_the_step_not_by_its_denials(
+    before: list[CallStatus | None], *, due: bool
+) -> None:
+    request = asking_for(0, attempt=len(before) + 1, call=uuid4())
+    views = {
+        call_id(RUN, request.question, request.purpose, attempt): CallView(status=status)
+        for attempt, status in enumerate(before, 1)
+    }
+
+    async def load(call: UUID) -> CallView:
+        return views[call]
+
+    earlier = await earlier_attempt(request, RUN, load)
+    assert (check_attempt(request, earlier) is None) is due
 
 
 # --- Binding the undo to the before-state -------------------------------------------------------

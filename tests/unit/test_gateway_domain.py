@@ -29,7 +29,7 @@ from smartops.tool_gateway.checks import Denial
 from smartops.tool_gateway.domain import INLINE_BYTES, MAX_SENDS, Dispatch
 from smartops.tool_gateway.ports import Answer, NotApplied, Unknown
 from smartops.tool_gateway.state import Call, evolve
-from support.given import Given, given
+from support.given import Given, Outcome, given
 from support.plans import TASK
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -38,6 +38,7 @@ KEY = UUID("44444444-4444-5444-8444-444444444444")
 GATEWAY = UUID("55555555-5555-4555-8555-555555555555")
 READS = (("acme/gate-1", 4), ("_platform/bundle-default", 1))
 TIMEOUT = timedelta(seconds=5)
+MINUTE = timedelta(minutes=1)
 
 FACTS = CallFacts(
     task=TASK,
@@ -181,15 +182,23 @@ def test_what_was_definitely_not_applied_has_failed(answer: NotApplied) -> None:
     assert (failed.error_code, failed.retryable) == (answer.code, answer.retryable)
 
 
-@pytest.mark.parametrize("idempotence", [Idempotence.OPAQUE, Idempotence.PROBEABLE])
-def test_a_lost_answer_of_what_may_not_be_repeated_goes_to_a_person(
-    idempotence: Idempotence,
-) -> None:
-    outcome = dispatched(idempotence).when(coming_back(SILENCE)).then(ToolCallUncertain)
+def test_a_lost_answer_of_what_may_not_be_repeated_goes_to_a_person() -> None:
+    outcome = dispatched(Idempotence.OPAQUE).when(coming_back(SILENCE)).then(ToolCallUncertain)
     uncertain = outcome.event(ToolCallUncertain)
     assert (uncertain.next, uncertain.reason) == ("human", "the connection broke")
     assert outcome.timers_set == []
     outcome.after.when(sending_again()).then_nothing()
+
+
+def test_a_lost_answer_of_what_can_be_read_back_is_read_back_once_it_has_settled() -> None:
+    outcome = dispatched(Idempotence.PROBEABLE).when(coming_back(SILENCE)).then(ToolCallUncertain)
+    assert outcome.event(ToolCallUncertain).next == "probe"
+    [timer] = outcome.timers_set
+    assert (timer.name, timer.handler, timer.due) == (
+        "probe/1/1",
+        domain.PROBE_HANDLER,
+        domain.SETTLE,
+    )
 
 
 def test_a_lost_answer_of_an_idempotent_call_is_asked_for_again_with_the_same_key() -> None:
@@ -299,6 +308,50 @@ def test_a_call_that_has_ended_stays_ended(answer: Answer | NotApplied | Unknown
     ):
         history.when(coming_back(answer)).then_nothing()
         history.when(sending_again()).then_nothing()
+
+
+# --- Long calls ---------------------------------------------------------------------------------
+
+
+def _long(idempotence: Idempotence) -> Outcome[Call]:
+    new = Dispatch(
+        facts=FACTS, idempotence=idempotence, key=KEY, incarnation=GATEWAY, timeout=5 * MINUTE
+    )
+    return unheard().when(lambda call: domain.dispatch(call, CALL, new, NOW, READS))
+
+
+def _watching(number: int, now: datetime, *, alive: bool) -> Callable[[Call], Decision]:
+    timer = f"watch/1/{number}"
+    return lambda call: domain.sender_watched(call, CALL, timer, now, alive=alive)
+
+
+def test_the_sender_of_a_long_call_is_looked_after() -> None:
+    outcome = _long(Idempotence.IDEMPOTENT)
+    assert [timer.name for timer in outcome.timers_set] == ["deadline/1", "watch/1/1"]
+    again = outcome.after.when(_watching(1, NOW + MINUTE, alive=True)).then()
+    assert [timer.name for timer in again.timers_set] == ["watch/1/2"]
+    last = outcome.after.when(_watching(9, NOW + 4.9 * MINUTE, alive=True)).then()
+    assert last.timers_set == [], "the deadline comes first"
+
+
+def test_once_it_has_ended_nobody_waits_until_the_deadline() -> None:
+    outcome = _long(Idempotence.IDEMPOTENT).after.when(_watching(1, NOW + MINUTE, alive=False))
+    uncertain = outcome.then(ToolCallUncertain).event(ToolCallUncertain)
+    assert (uncertain.next, "has ended" in uncertain.reason) == ("retry", True)
+    assert outcome.timers_cancelled == ["deadline/1"]
+    outcome.after.when(_watching(1, NOW + MINUTE, alive=False)).then_nothing()
+
+
+@pytest.mark.parametrize("idempotence", [Idempotence.OPAQUE, Idempotence.PROBEABLE])
+def test_what_may_not_be_repeated_has_its_whole_time_to_be_done(idempotence: Idempotence) -> None:
+    assert [timer.name for timer in _long(idempotence).timers_set] == ["deadline/1"]
+
+
+def test_a_look_at_another_send_or_at_an_ended_call_changes_nothing() -> None:
+    late = _watching(1, NOW, alive=False)
+    lost_and_sent_again().when(late).then_nothing()
+    dispatched().when(coming_back(Answer(1))).after.when(late).then_nothing()
+    unheard().when(late).then_nothing()
 
 
 # --- Reads --------------------------------------------------------------------------------------

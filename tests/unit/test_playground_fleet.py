@@ -207,4 +207,14 @@ def test_the_metrics_page_names_server_code_and_version() -> None:
     assert 'http_requests_total{server="web-01",code="200"} 99' in lines
     assert 'http_requests_total{server="web-01",code="500"} 0' in lines
     assert 'http_error_rate{server="web-01"} 0.001' in lines
+    assert 'http_request_p99_seconds{server="web-01"} 0.04' in lines
     assert 'server_version_info{server="web-01",version="2.4.0"} 1' in lines
+
+
+def test_a_server_is_slow_by_a_switch_or_by_a_change_that_breaks_it() -> None:
+    fleet = Fleet(FleetSpec(servers=2))
+    fleet.apply(FaultSet(Fault("fault-1", Mode.LATENCY, "web-01", value=750.0)))
+    lines = metrics_page(fleet, Traffic(fleet, 0.0), 2.0).splitlines()
+    assert 'http_request_p99_seconds{server="web-01"} 0.75' in lines
+    assert 'http_request_p99_seconds{server="web-02"} 0.04' in lines
+    assert fleet.healthy(fleet.servers["web-01"])

@@ -60,6 +60,9 @@ def _fleet(world: World, request: Request) -> Answer:
                 {"role": role, "platform": platform, "version": version}
                 for (role, platform), version in fleet.golden.items()
             ],
+            "settings": [setting.view() for setting in fleet.settings.values()],
+            "clusters": [cluster.view(fleet.passes) for cluster in fleet.clusters.values()],
+            "backups": [backup.view(world.clock()) for backup in fleet.backups.all()],
             "faults": [fault.to_json() for fault in fleet.faults.all()],
             "keys": len(fleet.keys),
             "resets": fleet.resets,
@@ -137,8 +140,8 @@ def _pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
 def _fault(world: World, fields: Fields) -> Fault:
     mode = _one_of(Mode, "mode", fields)
     server = fields.text("server") if fields.has("server") else None
-    if server is not None and server not in world.fleet.servers:
-        raise InvalidField("server", "is no server of this fleet")
+    if server is not None and not world.fleet.knows(server):
+        raise InvalidField("server", "is no server of this fleet, no setting and no cluster")
     operation = _one_of(Operation, "operation", fields) if fields.has("operation") else None
     if mode in CONDITIONS:
         fields.absent("operation", f"has no meaning for {mode}, a state of the whole server")
@@ -169,7 +172,7 @@ def _quantities(mode: Mode, fields: Fields) -> tuple[float | None, int | None]:
     match mode:
         case Mode.ERROR_RATE:
             value = fields.number("value", most=1.0)
-        case Mode.DELAY:
+        case Mode.DELAY | Mode.LATENCY:
             value = fields.number("value", most=MAX_DELAY_MS)
         case Mode.FAIL_NEXT:
             value = left = fields.count("value")

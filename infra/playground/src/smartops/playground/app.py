@@ -121,7 +121,7 @@ class Playground:
     async def _carry_out(self, request: Request, place: Place, n: int) -> Answer:
         self._tokens.check(request.headers.get("authorization"), admin=False)
         operation = place.operation(request.method)
-        act = prepare(self.world, request, operation, place.server, n)
+        act = prepare(self.world, request, operation, place, n)
         await self._let_faults_act(place.server, operation)
         answer = act()
         # Nothing is awaited between the effect and this: what applies and what drops is one step.

@@ -9,13 +9,19 @@ from smartops.playground.faults import Fault
 from smartops.playground.operations import Operation
 
 __all__ = [
+    "BackupDeleted",
+    "BackupStarted",
     "Change",
+    "ConfigRestored",
+    "ConfigSet",
     "DrainSet",
+    "FailedOver",
     "FaultSet",
     "FaultSpent",
     "FaultsCleared",
     "FleetReset",
     "GoldenSet",
+    "Keyed",
     "Restarted",
     "VersionSet",
     "Write",
@@ -81,6 +87,98 @@ class DrainSet:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigSet:
+    """A setting got another value."""
+
+    n: int
+    server: str
+    """Its key."""
+    value: str
+
+    @property
+    def operation(self) -> Operation:
+        """The operation that asked for it."""
+        return Operation.SET_CONFIG
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigRestored:
+    """A setting got the value of an earlier revision back."""
+
+    n: int
+    server: str
+    """Its key."""
+    revision: int
+
+    @property
+    def operation(self) -> Operation:
+        """The operation that asked for it."""
+        return Operation.RESTORE_CONFIG
+
+
+@dataclass(frozen=True, slots=True)
+class FailedOver:
+    """A cluster got another primary."""
+
+    n: int
+    server: str
+    """The cluster."""
+    primary: str
+    reason_code: str
+    key: str | None
+    """The caller's idempotency key."""
+
+    @property
+    def operation(self) -> Operation:
+        """The operation that asked for it."""
+        return Operation.FAIL_OVER
+
+    @property
+    def meaning(self) -> str:
+        """What was asked for; the same key must always mean the same."""
+        return f"{self.operation} {self.server} {self.primary} {self.reason_code}"
+
+
+@dataclass(frozen=True, slots=True)
+class BackupStarted:
+    """A backup began, and will end at a moment that is known."""
+
+    n: int
+    server: str
+    label: str
+    began: float
+    """Seconds since the epoch."""
+    ends: float
+    fails: bool
+    key: str | None
+    """The caller's idempotency key."""
+
+    @property
+    def operation(self) -> Operation:
+        """The operation that asked for it."""
+        return Operation.RUN_BACKUP
+
+    @property
+    def meaning(self) -> str:
+        """What was asked for; the same key must always mean the same."""
+        return f"{self.operation} {self.server} {self.label}"
+
+
+@dataclass(frozen=True, slots=True)
+class BackupDeleted:
+    """A backup is gone."""
+
+    n: int
+    server: str
+    label: str
+
+    @property
+    def operation(self) -> Operation:
+        """The operation that asked for it."""
+        return Operation.DELETE_BACKUP
+
+
+@dataclass(frozen=True, slots=True)
 class GoldenSet:
     """Another version became golden for a role, on one platform or on all (None)."""
 
@@ -115,8 +213,11 @@ class FleetReset:
     """The fleet is as on its first day: no faults, no remembered keys."""
 
 
-Write = VersionSet | Restarted | DrainSet
-"""What a request of the fleet's API changes."""
+Keyed = VersionSet | DrainSet | FailedOver | BackupStarted
+"""Writes that a repetition under the same key does not repeat."""
+
+Write = Keyed | Restarted | ConfigSet | ConfigRestored | BackupDeleted
+"""What a request of the API changes."""
 
 Change = Write | GoldenSet | FaultSet | FaultSpent | FaultsCleared | FleetReset
 """Anything that changes a fleet."""
@@ -125,6 +226,11 @@ _KINDS: dict[str, type[Change]] = {
     "version_set": VersionSet,
     "restarted": Restarted,
     "drain_set": DrainSet,
+    "config_set": ConfigSet,
+    "config_restored": ConfigRestored,
+    "failed_over": FailedOver,
+    "backup_started": BackupStarted,
+    "backup_deleted": BackupDeleted,
     "golden_set": GoldenSet,
     "fault_set": FaultSet,
     "fault_spent": FaultSpent,

@@ -6,10 +6,13 @@ PlaygroundError
 │   ├── Unauthorized         401
 │   ├── NotFound             404
 │   ├── MethodNotAllowed     405
+│   ├── Conflict             409, what there is does not allow it
+│   ├── PreconditionFailed   412, it is no longer what the caller saw
 │   ├── BodyTooLarge         413
 │   ├── UnsupportedMediaType 415
 │   ├── InvalidField         422, a field was read and is wrong
 │   ├── KeyReused            422, the same idempotency key with another body
+│   ├── PreconditionRequired 428, the caller must say what it saw
 │   └── InjectedFailure      500, a fault switch asked for it
 ├── ConnectionDropped    the connection ends without an answer
 ├── InvalidOption        the process was started with options that cannot work
@@ -25,6 +28,7 @@ from pathlib import Path
 
 __all__ = [
     "BodyTooLarge",
+    "Conflict",
     "ConnectionDropped",
     "FileCorrupt",
     "FileInUse",
@@ -36,6 +40,8 @@ __all__ = [
     "MethodNotAllowed",
     "NotFound",
     "PlaygroundError",
+    "PreconditionFailed",
+    "PreconditionRequired",
     "Problem",
     "SpecMismatch",
     "StartFailed",
@@ -85,7 +91,7 @@ class Unauthorized(Problem):
 
 
 class NotFound(Problem):
-    """No such path, server, role or fault."""
+    """No such path, server, role, setting, cluster, backup or fault."""
 
     code = "not_found"
     status = 404
@@ -101,6 +107,35 @@ class MethodNotAllowed(Problem):
         listed = ", ".join(allowed)
         super().__init__(f"{method} is not possible here; use {listed}.")
         self.headers = ((b"allow", listed.encode()),)
+
+
+class Conflict(Problem):
+    """The request is in order, but not possible as things stand."""
+
+    code = "conflict"
+    status = 409
+
+
+class PreconditionFailed(Problem):
+    """Somebody else was faster: it has another revision than the caller saw."""
+
+    code = "precondition_failed"
+    status = 412
+
+    def __init__(self, expected: int, found: int) -> None:
+        super().__init__(f"It has revision {found}, not {expected}.", field="if-match")
+
+
+class PreconditionRequired(Problem):
+    """A change that does not say what it is a change of could undo somebody else's."""
+
+    code = "precondition_required"
+    status = 428
+
+    def __init__(self) -> None:
+        super().__init__(
+            'Send the revision that you saw, as If-Match: "<number>".', field="if-match"
+        )
 
 
 class BodyTooLarge(Problem):

@@ -9,10 +9,21 @@ from typing import Any
 
 from smartops.playground.operations import WRITES, Operation
 
-__all__ = ["BROKEN_ERROR_RATE", "CONDITIONS", "Fault", "Faults", "Mode"]
+__all__ = [
+    "BROKEN_ERROR_RATE",
+    "BROKEN_LATENCY_MS",
+    "CONDITIONS",
+    "Fault",
+    "Faults",
+    "Mode",
+]
 
 BROKEN_ERROR_RATE = 0.25
 """Fraction of requests that a server fails once a change has broken it."""
+
+
+BROKEN_LATENCY_MS = 900.0
+"""The slowest hundredth of its requests, then."""
 
 
 class Mode(StrEnum):
@@ -24,6 +35,8 @@ class Mode(StrEnum):
     """Health answers 503; the error rate stays as it is."""
     ERROR_RATE = "error_rate"
     """The error rate is at least `value`; health stays as it is."""
+    LATENCY = "latency"
+    """The slowest hundredth takes at least `value` milliseconds; health stays as it is."""
     DELAY = "delay"
     """Each request waits `value` milliseconds before anything happens."""
     FAIL_NEXT = "fail_next"
@@ -36,7 +49,9 @@ class Mode(StrEnum):
     """The connection closes without an answer; nothing is applied."""
 
 
-CONDITIONS = frozenset({Mode.UNHEALTHY_AFTER_CHANGE, Mode.UNHEALTHY_NOW, Mode.ERROR_RATE})
+CONDITIONS = frozenset(
+    {Mode.UNHEALTHY_AFTER_CHANGE, Mode.UNHEALTHY_NOW, Mode.ERROR_RATE, Mode.LATENCY}
+)
 """Modes that are a state of the server, not of single requests."""
 
 
@@ -161,3 +176,13 @@ class Faults:
             elif fault.mode is Mode.ERROR_RATE and fault.server in (None, server):
                 rate = max(rate, fault.value or 0.0)
         return rate
+
+    def latency_ms(self, server: str, version: str, base: float) -> float:
+        """Milliseconds of the slowest hundredth of requests: the worst of all causes."""
+        latency = base
+        for fault in self._by_id.values():
+            if fault.breaks(server, version):
+                latency = max(latency, BROKEN_LATENCY_MS)
+            elif fault.mode is Mode.LATENCY and fault.server in (None, server):
+                latency = max(latency, fault.value or 0.0)
+        return latency

@@ -1,4 +1,4 @@
-"""The fleet itself: servers, golden versions, switches and remembered keys. Pure state."""
+"""All there is to operate on: servers, settings, clusters, switches, keys. Pure state."""
 
 from __future__ import annotations
 
@@ -6,20 +6,29 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, assert_never
 
+from smartops.playground.backups import Backup, Backups
 from smartops.playground.changes import (
+    BackupDeleted,
+    BackupStarted,
     Change,
+    ConfigRestored,
+    ConfigSet,
     DrainSet,
+    FailedOver,
     FaultsCleared,
     FaultSet,
     FaultSpent,
     FleetReset,
     GoldenSet,
+    Keyed,
     Restarted,
     VersionSet,
 )
+from smartops.playground.clusters import clusters_from_json, first_clusters
+from smartops.playground.config_store import first_settings, settings_from_json
 from smartops.playground.faults import Fault, Faults
 from smartops.playground.keys import MAX_KEYS, KeyRing
-from smartops.playground.spec import WEB_SERVER, FleetSpec, Server, first_servers
+from smartops.playground.spec import BASE_LATENCY_MS, WEB_SERVER, FleetSpec, Server, first_servers
 
 __all__ = ["Fleet"]
 
@@ -45,6 +54,19 @@ class Fleet:
         self.golden: dict[tuple[str, str | None], str] = {(WEB_SERVER, None): self.spec.golden}
         self.faults = Faults()
         self.keys = KeyRing(self._max_keys)
+        self.settings = first_settings()
+        self.clusters = first_clusters()
+        self.backups = Backups()
+
+    def knows(self, name: str) -> bool:
+        """Whether a fault can be about this: a server, a setting, a cluster or a member of one."""
+        members = (member for cluster in self.clusters.values() for member in cluster.members)
+        return (
+            name in self.servers
+            or name in self.settings
+            or name in self.clusters
+            or name in members
+        )
 
     def find(
         self,
@@ -77,6 +99,14 @@ class Fleet:
     def healthy(self, server: Server) -> bool:
         """Whether the server passes its health check now."""
         return self.faults.healthy(server.id, server.version)
+
+    def passes(self, member: str) -> bool:
+        """Whether a member of a cluster is well now."""
+        return self.faults.healthy(member, "")
+
+    def latency_ms(self, server: Server) -> float:
+        """How long the slowest hundredth of requests to a server takes now, in milliseconds."""
+        return self.faults.latency_ms(server.id, server.version, BASE_LATENCY_MS)
 
     def error_rate(self, server: Server) -> float:
         """Fraction of requests, 0 to 1, that the server fails now."""
@@ -112,6 +142,20 @@ class Fleet:
                 return {"id": server.id, "restarts": server.restarts}
             case DrainSet():
                 return self._set_draining(change)
+            case ConfigSet() | ConfigRestored():
+                return self._set_config(change)
+            case FailedOver():
+                answer = self.clusters[change.server].hand_over(change.primary)
+                return self._remembered(change, answer)
+            case BackupStarted():
+                backup = Backup(
+                    change.server, change.label, change.began, change.ends, change.fails
+                )
+                self.backups.put(backup)
+                return self._remembered(change, backup.view(change.began))
+            case BackupDeleted():
+                deleted = self.backups.drop(change.server, change.label)
+                return {"server": change.server, "label": change.label, "deleted": deleted}
             case GoldenSet():
                 self.golden[change.role, change.platform] = change.version
             case FaultSet():
@@ -137,14 +181,22 @@ class Fleet:
         }
         server.version = change.version
         server.patches += 1
-        if change.key is not None:
-            self.keys.remember(change.key, change.meaning, answer)
-        return answer
+        return self._remembered(change, answer)
 
     def _set_draining(self, change: DrainSet) -> dict[str, Any]:
         server = self.servers[change.server]
         server.draining = change.draining
-        answer: dict[str, Any] = {"id": server.id, "draining": server.draining}
+        return self._remembered(change, {"id": server.id, "draining": server.draining})
+
+    def _set_config(self, change: ConfigSet | ConfigRestored) -> dict[str, Any]:
+        setting = self.settings[change.server]
+        if isinstance(change, ConfigSet):
+            setting.change(change.value)
+        else:
+            setting.restore(change.revision)
+        return setting.view()
+
+    def _remembered(self, change: Keyed, answer: dict[str, Any]) -> dict[str, Any]:
         if change.key is not None:
             self.keys.remember(change.key, change.meaning, answer)
         return answer
@@ -158,6 +210,9 @@ class Fleet:
             "golden": [[*which, version] for which, version in self.golden.items()],
             "faults": [fault.to_json() for fault in self.faults.all()],
             "keys": self.keys.kept(),
+            "settings": [setting.to_json() for setting in self.settings.values()],
+            "clusters": [cluster.to_json() for cluster in self.clusters.values()],
+            "backups": self.backups.to_json(),
         }
 
     @classmethod
@@ -171,4 +226,8 @@ class Fleet:
         fleet.golden = {(role, where): version for role, where, version in data["golden"]}
         fleet.faults = Faults(Fault.from_json(fault) for fault in data["faults"])
         fleet.keys = KeyRing(max_keys, data["keys"])
+        if "settings" in data:  # Not in snapshots of before there were any.
+            fleet.settings = settings_from_json(data["settings"])
+            fleet.clusters = clusters_from_json(data["clusters"])
+            fleet.backups = Backups(data["backups"])
         return fleet

@@ -6,12 +6,13 @@ otherwise have been carried out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from smartops.playground.backup_api import prepare_backup
 from smartops.playground.changes import DrainSet, Restarted, VersionSet
+from smartops.playground.cluster_api import prepare_cluster
+from smartops.playground.config_api import prepare_config
 from smartops.playground.errors import NotFound
-from smartops.playground.http import Answer, Request, json_answer
-from smartops.playground.operations import WRITES, Operation
+from smartops.playground.http import Act, Answer, Request, json_answer
+from smartops.playground.operations import BACKUPS, CLUSTERS, CONFIG, WRITES, Operation, Place
 from smartops.playground.parsing import fields_of, idempotency_key, query_of
 from smartops.playground.spec import Server
 from smartops.playground.traffic import metrics_page
@@ -25,29 +26,32 @@ ERROR_RATE_WINDOW_S = 60
 Nominal: the simulated rate is the one of this moment, so that a check need not wait for it.
 """
 
-Act = Callable[[], Answer]
 
-
-def prepare(
-    world: World, request: Request, operation: Operation, server_id: str | None, n: int
-) -> Act:
+def prepare(world: World, request: Request, operation: Operation, place: Place, n: int) -> Act:
     """Check the request and return what carries it out.
 
     Args:
         world: What the request is about.
         request: The request as it arrived.
         operation: What it asks for.
-        server_id: The server that its path names.
+        place: What its path names.
         n: Its number in the record; 0 for a read that is not recorded.
 
     Raises:
         Problem: It cannot be carried out as it is.
     """
+    server_id = place.server
     if server_id is None:
         return _prepare_fleet_wide(world, request, operation)
+    if operation in CONFIG:
+        return prepare_config(world, request, operation, server_id, n)
+    if operation in CLUSTERS:
+        return prepare_cluster(world, request, operation, server_id, n)
     server = world.fleet.servers.get(server_id)
     if server is None:
         raise NotFound(f"There is no server {server_id!r}.", field="server")
+    if operation in BACKUPS:
+        return prepare_backup(world, request, operation, server.id, place.label, n)
     if operation in WRITES:
         return _prepare_write(world, request, operation, server.id, n)
     query_of(request, ())

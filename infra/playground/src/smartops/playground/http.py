@@ -13,6 +13,7 @@ from smartops.playground.errors import BodyTooLarge, PlaygroundError, Problem
 
 __all__ = [
     "MAX_BODY_BYTES",
+    "Act",
     "Answer",
     "Receive",
     "Request",
@@ -70,6 +71,10 @@ class Answer:
     body: bytes | Iterable[bytes]
     content_type: bytes = b"application/json"
     headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+Act = Callable[[], Answer]
+"""Carries a request out that was checked before."""
 
 
 def json_answer(data: object, status: int = 200) -> Answer:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
-from smartops.playground.errors import InvalidField, MalformedRequest, UnsupportedMediaType
+from smartops.playground.errors import (
+    InvalidField,
+    MalformedRequest,
+    PreconditionRequired,
+    UnsupportedMediaType,
+)
 from smartops.playground.http import Request
 from smartops.playground.spec import VERSION
 
-__all__ = ["Fields", "fields_of", "idempotency_key", "query_of"]
+__all__ = ["Fields", "expected_revision", "fields_of", "idempotency_key", "query_of"]
 
 MAX_KEY_LENGTH = 255
 """Longest idempotency key taken, in characters."""
+
+_REVISION = re.compile(r'"[1-9][0-9]{0,15}"')
 
 
 def idempotency_key(headers: Mapping[str, str]) -> str | None:
@@ -32,6 +40,21 @@ def idempotency_key(headers: Mapping[str, str]) -> str | None:
             field="idempotency-key",
         )
     return key
+
+
+def expected_revision(headers: Mapping[str, str]) -> int:
+    """The revision that a change is a change of.
+
+    Raises:
+        PreconditionRequired: None was sent.
+        MalformedRequest: It is no single quoted number.
+    """
+    sent = headers.get("if-match")
+    if sent is None:
+        raise PreconditionRequired
+    if not _REVISION.fullmatch(sent):
+        raise MalformedRequest('Send one revision, as "7".', field="if-match")
+    return int(sent[1:-1])
 
 
 def query_of(request: Request, known: Iterable[str]) -> dict[str, str]:

@@ -49,6 +49,7 @@ def read_settings(arguments: Sequence[str] | None = None) -> Settings:
             drifted=given.drifted,
             golden=given.golden,
             old=given.old,
+            backup_ms=given.backup_ms,
         ),
         record=given.record,
         record_reads=given.record_reads,
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--drifted", type=int, help="how many run the old version; all, if not given")
     add("--golden", default=first.golden, help="the version they ought to run")
     add("--old", default=first.old, help="the version that drifted ones run")
+    add("--backup-ms", type=int, default=first.backup_ms, help="how long a backup takes")
     add("--record", type=Path, required=True, help="file to append requests to")
     add("--record-reads", action="store_true", help="record reads too")
     add("--state", type=Path, required=True, help="file that keeps the fleet")

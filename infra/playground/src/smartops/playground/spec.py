@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from smartops.playground.errors import InvalidOption
 
-__all__ = ["VERSION", "WEB_SERVER", "FleetSpec", "Server", "first_servers"]
+__all__ = ["BASE_LATENCY_MS", "VERSION", "WEB_SERVER", "FleetSpec", "Server", "first_servers"]
 
 WEB_SERVER = "web-server"
 """The one role of the fleet."""
@@ -15,8 +15,14 @@ WEB_SERVER = "web-server"
 VERSION = re.compile(r"\d{1,6}\.\d{1,6}\.\d{1,6}(?:[-+][0-9A-Za-z.+-]{1,40})?")
 """A version as servers accept it: three numbers, perhaps a suffix."""
 
+BASE_LATENCY_MS = 40.0
+"""The slowest hundredth of requests to a server that nothing is wrong with."""
+
 MAX_SERVERS = 10_000
 """Keeps one inventory answer below a few megabytes."""
+
+MAX_BACKUP_MS = 3_600_000
+"""An hour: nobody waits longer for a playground."""
 
 _PLATFORMS = ("aws", "azure")
 _REGIONS = ("us-east-1", "eu-west-1")
@@ -36,6 +42,8 @@ class FleetSpec:
     """The version that the role ought to run."""
     old: str = "2.4.0"
     """The version that drifted servers run."""
+    backup_ms: int = 500
+    """How long a backup takes."""
 
     def __post_init__(self) -> None:
         """Refuse a fleet that cannot exist.
@@ -47,6 +55,8 @@ class FleetSpec:
             raise InvalidOption(f"A fleet has 1 to {MAX_SERVERS} servers, not {self.servers}.")
         if self.drifted is not None and not 0 <= self.drifted <= self.servers:
             raise InvalidOption(f"0 to {self.servers} servers can be drifted, not {self.drifted}.")
+        if not 1 <= self.backup_ms <= MAX_BACKUP_MS:
+            raise InvalidOption(f"A backup takes 1 to {MAX_BACKUP_MS} ms, not {self.backup_ms}.")
         if not self.environment:
             raise InvalidOption("Name the environment of the fleet.")
         for version in (self.golden, self.old):

@@ -65,6 +65,11 @@ def metrics_page(fleet: Fleet, traffic: Traffic, now: float) -> str:
             *(line for server in servers for line in _requests(server, traffic, now)),
             *_family("http_error_rate", "gauge", "Fraction of requests failing, 0 to 1."),
             *(_sample("http_error_rate", s, "", fleet.error_rate(s)) for s in servers),
+            *_family("http_request_p99_seconds", "gauge", "The slowest hundredth of requests."),
+            *(
+                _sample("http_request_p99_seconds", s, "", fleet.latency_ms(s) / 1000)
+                for s in servers
+            ),
             *_family("server_version_info", "gauge", "The version that a server runs."),
             *(_sample("server_version_info", s, f',version="{s.version}"', 1) for s in servers),
         ]

@@ -6,7 +6,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from smartops.playground.changes import Change, DrainSet, FaultSpent, Restarted, VersionSet, Write
+from smartops.playground.changes import (
+    Change,
+    FaultsCleared,
+    FaultSet,
+    FleetReset,
+    Keyed,
+    VersionSet,
+    Write,
+)
 from smartops.playground.fleet import Fleet
 from smartops.playground.holds import Holds
 from smartops.playground.record import Record
@@ -26,6 +34,7 @@ class World:
         *,
         state: StateFile | None = None,
         uptime: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Join the parts and settle what a kill left open.
 
@@ -34,11 +43,13 @@ class World:
             record: Where requests are written down.
             state: Where changes are kept; None to forget them with the process.
             uptime: Seconds of a clock that never goes back, for the traffic.
+            clock: Seconds since the epoch, for jobs that go on across restarts.
         """
         self.fleet = fleet
         self.record = record
         self.holds = Holds()
         self.uptime = uptime
+        self.clock = clock
         self._state = state
         self.traffic = Traffic(fleet, uptime())
         if state is not None:
@@ -52,17 +63,24 @@ class World:
             KeyReused: Its key means another write.
             StorageFailed: It could not be kept, so it did not happen.
         """
-        match write:
-            case VersionSet(key=str(key)) | DrainSet(key=str(key)):
-                first = self.fleet.keys.recall(key, write.meaning)
-                if first is not None:
-                    self.record.replayed(write.n)
-                    return first
-            case _:
-                pass
+        if (first := self.recall(write)) is not None:
+            return first
         answer = self.commit(write)
         self.record.applied(write.n, write.server, write.operation, answer)
         return answer
+
+    def recall(self, write: Write) -> dict[str, Any] | None:
+        """The first answer to a write's key, if it was given before; the repetition is noted.
+
+        Raises:
+            KeyReused: Its key means another write.
+        """
+        if not isinstance(write, Keyed) or write.key is None:
+            return None
+        first = self.fleet.keys.recall(write.key, write.meaning)
+        if first is not None:
+            self.record.replayed(write.n)
+        return first
 
     def commit(self, change: Change) -> dict[str, Any]:
         """Keep `change`, then let it happen; return its answer.
@@ -88,14 +106,14 @@ class World:
             self._state.close()
 
     def _touched(self, change: Change) -> list[str]:
-        # Only versions and switches move error rates; most writes touch one server or none.
+        # Only versions, switches and resets move error rates.
         match change:
             case VersionSet():
                 return [change.server]
-            case Restarted() | DrainSet() | FaultSpent():
-                return []
-            case _:
+            case FaultSet() | FaultsCleared() | FleetReset():
                 return list(self.fleet.servers)
+            case _:
+                return []
 
 
 def _settle_after_kill(state: StateFile, record: Record) -> None:

@@ -9,18 +9,21 @@ from pydantic import ValidationError
 from smartops.contracts.events import CallFacts, Decided, PolicyInForce
 from smartops.contracts.wire import Purpose
 from smartops.policy_engine import GrantInput, ToolCallInput
-from smartops.redact import RedactError, resolve
+from smartops.redact import MissingPersonal, RedactError, resolve
 from smartops.tool_gateway.bundle import ActiveBundle
 from smartops.tool_gateway.checks import (
     Denial,
     Permit,
     check_attempt,
+    check_place,
     check_read,
     check_step,
     check_undo,
 )
 from smartops.tool_gateway.context import Context
-from smartops.tool_gateway.secrets import Secrets
+from smartops.tool_gateway.promises import check_promises
+from smartops.tool_gateway.reach import check_budget, check_reach
+from smartops.tool_gateway.secrets import Secrets, looked_up
 from smartops.tool_gateway.tools import Tool
 
 __all__ = ["Assessor"]
@@ -33,20 +36,28 @@ class Assessor:
         bundle: the policy in force.
         secrets: what references in arguments stand for.
         now: the database's clock.
+        budget: reads that one task may ask for, evidence and samples.
     """
 
-    def __init__(self, bundle: ActiveBundle, secrets: Secrets, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, bundle: ActiveBundle, secrets: Secrets, now: Callable[[], datetime], budget: int
+    ) -> None:
         self._bundle = bundle
         self._secrets = secrets
         self._now = now
+        self._budget = budget
 
     def check(self, context: Context, tool: Tool | None) -> tuple[Permit, CallFacts] | Denial:
         """The permit and what is recorded of it, or why not."""
         request = context.request
         known = tool.descriptor if tool is not None else None
+        if (denial := check_place(request, context.requester_stream, context.run)) is not None:
+            return denial
         match request.purpose:
             case Purpose.EVIDENCE | Purpose.OBSERVE:
-                permit = check_read(request, known)
+                permit = check_budget(context.reads_asked, self._budget) or check_read(
+                    request, known
+                )
             case Purpose.DO:
                 permit = check_step(
                     request,
@@ -62,11 +73,19 @@ class Assessor:
             return permit
         if (denial := check_attempt(request, context.earlier)) is not None:
             return denial
+        if (denial := _reach(context, permit)) is not None:
+            return denial
         if tool is None:
             return Denial("unknown_tool", "gateway.registry", f"{request.tool} is not registered")
+        if (denial := _promises(context, tool, permit)) is not None:
+            return denial
         try:
             # Resolved for the check and then forgotten: what is stored are the references.
-            resolved = resolve(permit.arguments, self._secrets.lookup)
+            resolved = resolve(
+                permit.arguments, self._secrets.lookup, personal=looked_up(context.personal)
+            )
+        except MissingPersonal as error:
+            return Denial(error.code, "gateway.vault", str(error))
         except RedactError as error:
             return Denial("missing_secret", "gateway.secrets", str(error))
         try:
@@ -74,7 +93,15 @@ class Assessor:
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(str(part) for part in first["loc"])
-            return Denial("bad_arguments", "gateway.arguments", f"{where}: {first['msg']}")
+            # It may quote what stood for a token, a key of it at least.
+            said = self._secrets.keeper.take_out_foreign(
+                context.tenant,
+                f"{where}: {first['msg']}",
+                told=context.personal.values(),
+                secret=self._secrets.told(permit.arguments),
+                as_text=True,
+            )
+            return Denial("bad_arguments", "gateway.arguments", said.value)
         return self._policy(context, tool, permit)
 
     def _policy(
@@ -145,6 +172,24 @@ class Assessor:
             ),
         )
         return permit, facts
+
+
+def _promises(context: Context, tool: Tool, permit: Permit) -> Denial | None:
+    return check_promises(
+        tool.descriptor,
+        context.request.purpose,
+        context.request.target,
+        permit.arguments,
+        simulated=context.simulated,
+    )
+
+
+def _reach(context: Context, permit: Permit) -> Denial | None:
+    """Whether the grant reaches as far as a step; nothing else is under a grant."""
+    grant = context.gate.grant
+    if permit.step is None or context.plan is None or grant is None or grant.envelope is None:
+        return None
+    return check_reach(context.request, permit.step, context.run, context.plan, grant.envelope)
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -2,62 +2,101 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from smartops.contracts.events import ToolCallRequested
+from smartops.contracts.events import CallFacts, ToolCallRequested
 from smartops.contracts.ids import call_id, tool_key
 from smartops.contracts.streams import parse_stream, stream
+from smartops.contracts.tools import Rate
 from smartops.contracts.wire import Category, Purpose
 from smartops.eventstore.rows import TimerRow
-from smartops.eventstore.units import Trigger
 from smartops.runtime.cues import Cue
 from smartops.runtime.decision import NOTHING, Decision
+from smartops.runtime.failpoints import reach
 from smartops.runtime.reactor import Reaction
 from smartops.runtime.recording import Cause
 from smartops.runtime.service import Service
 from smartops.tool_gateway import domain
+from smartops.tool_gateway.admission import Admission, Later
 from smartops.tool_gateway.assessing import Assessor
+from smartops.tool_gateway.breaker import Breakers
 from smartops.tool_gateway.bundle import ActiveBundle
 from smartops.tool_gateway.carrying import Carrier
-from smartops.tool_gateway.checks import Denial, bind_undo, may_not_go_again
+from smartops.tool_gateway.checks import Denial, Permit, bind_undo
 from smartops.tool_gateway.context import Context, Contexts
+from smartops.tool_gateway.doubts import Doubts
+from smartops.tool_gateway.leases import Leases
+from smartops.tool_gateway.leases import evolve as evolve_leases
+from smartops.tool_gateway.permits import Permits
 from smartops.tool_gateway.ports import Answer, NotApplied, Unknown
 from smartops.tool_gateway.secrets import Secrets
+from smartops.tool_gateway.sending import Fuse, Sender
 from smartops.tool_gateway.state import Call, evolve
 from smartops.tool_gateway.tools import Registry, Tool
+from smartops.tool_gateway.waiting import Waiting
 
-__all__ = ["Calls"]
+__all__ = ["Calls", "Limits"]
 
-_OUTCOME = "tool_gateway.outcome"
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What holds for every task and tenant, whichever tools they use."""
+
+    reads_per_task: int
+    tenant_rate: Rate | None
+    """None: as the tools say."""
 
 
 class Calls:
-    """All calls of this process.
+    """All calls that this process is asked for.
 
     Attributes:
-        incarnation: names this process; while it lives it may still send late.
+        doubts: what becomes of those whose answer was lost.
     """
 
     def __init__(
-        self, service: Service, registry: Registry, bundle: ActiveBundle, secrets: Secrets
+        self,
+        service: Service,
+        registry: Registry,
+        bundle: ActiveBundle,
+        secrets: Secrets,
+        limits: Limits,
     ) -> None:
-        self.incarnation = uuid4()
         self._service = service
         self._views = service.views
         self._registry = registry
-        self._contexts = Contexts(service.views, service.plans, bundle)
-        self._assessor = Assessor(bundle, secrets, service.store.db_now)
+        self._contexts = Contexts(service.views, service.plans, bundle, secrets)
+        self._assessor = Assessor(bundle, secrets, service.store.db_now, limits.reads_per_task)
         self._carrier = Carrier(secrets, service.telemetry.tracer)
         self._calls = service.reactor(Call(), evolve)
+        self._sender = Sender(self._calls, self._carrier, service.store.incarnation)
+        leases = service.reactor(Leases(), evolve_leases)
+        self.permits = Permits(leases, service.store.db_now, service.store.incarnation.current)
+        self._admission = Admission(self.permits, Breakers(), limits.tenant_rate)
+        self._waiting = Waiting(service, self._calls)
+        self.doubts = Doubts(service, registry, self._calls, self._carrier, self._sender)
 
-    async def handle(self, cue: Cue) -> None:
-        """A call is asked for: deny it, or carry it out and record what came back."""
+    async def waited(self, row: TimerRow) -> None:
+        """A call that was put off may go out now, perhaps."""
+        cue, tries = await self._waiting.found(row)
+        await self.handle(cue, row, tries)
+
+    async def handle(self, cue: Cue, waited: TimerRow | None = None, tries: int = 0) -> None:
+        """A call is asked for: deny it, carry it out and record what came back, or put it off.
+
+        Args:
+            cue: the request.
+            waited: the timer by which it comes again, having been put off.
+            tries: how often it was.
+        """
         request = await self._contexts.request(cue)
         name = stream(cue.tenant, "call", request.call)
         owner = await self._contexts.owner(cue, request)
         cause = self._service.cause(cue, owner)
+        if waited is not None:
+            cause = self._service.cause_of_timer(waited, owner)
         if owner != request.task:
             await self._disown(name, cause, cue, request, owner)
             return
@@ -71,18 +110,52 @@ class Calls:
         if isinstance(checked, Denial) or tool is None:
             await self._deny(name, cause, cue, request)
             return
-        permit, facts = checked
-        if tool.descriptor.category is Category.READ:
-            answer, took = await self._carrier.carry_out(
-                name, facts, permit.arguments, tool, request.call
-            )
-
-            async def record(call: Call, _fresh: bool) -> Decision:  # noqa: FBT001
-                return domain.record_read(call, request.call, facts, answer, took)
-
-            await self._calls.react(name, cause, record, new=True)
+        entry = await self._admission.admit(cue.tenant, tool, request.purpose)
+        if isinstance(entry, Later):
+            if entry.reason != "circuit_open" or tool.descriptor.category is not Category.READ:
+                await self._waiting.put_off(name, cause, cue, entry, tries)
+            else:
+                # What is looked at must be of this moment: a look that waits is worth nothing.
+                away = NotApplied("circuit_open", "its system does not answer", retryable=True)
+                await self._record(name, cause, checked[1], request.call, away, 0)
             return
-        await self._dispatch(name, cause, cue, request, tool)
+        answer: Answer | NotApplied | Unknown | None = None
+        try:
+            if tool.descriptor.category is Category.READ:
+                answer = await self._read(name, cause, checked, request, tool)
+            else:
+                answer = await self._dispatch(name, cause, cue, request, tool)
+        finally:
+            entry.done(answer)
+
+    async def _read(
+        self,
+        name: str,
+        cause: Cause,
+        checked: tuple[Permit, CallFacts],
+        request: ToolCallRequested,
+        tool: Tool,
+    ) -> Answer | NotApplied | Unknown:
+        permit, facts = checked
+        answer, took = await self._carrier.carry_out(
+            name, facts, permit.arguments, tool, request.call
+        )
+        await self._record(name, cause, facts, request.call, answer, took)
+        return answer
+
+    async def _record(
+        self,
+        name: str,
+        cause: Cause,
+        facts: CallFacts,
+        ident: UUID,
+        answer: Answer | NotApplied | Unknown,
+        took: float,
+    ) -> None:
+        async def record(call: Call, _fresh: bool) -> Decision:  # noqa: FBT001
+            return domain.record_read(call, ident, facts, answer, took)
+
+        await self._calls.react(name, cause, record, new=True)
 
     async def deadline_passed(self, row: TimerRow) -> Reaction:
         """The sender of a write has said nothing in time."""
@@ -93,34 +166,6 @@ class Calls:
             return domain.answer_lost(call, ident, row.name)
 
         return await self._calls.react(row.stream, self._service.cause_of_timer(row, task), decide)
-
-    async def send_again(self, row: TimerRow) -> None:
-        """Send an idempotent request once more, as its answer was lost."""
-        sent = (await self._calls.folds.load(row.stream)).state.dispatched
-        if sent is None:
-            raise ValueError(f"{row.stream} was never dispatched")
-        tool = self._registry.get(sent.facts.tool)
-        ident = UUID(parse_stream(row.stream).id)
-        timeout = timedelta(milliseconds=tool.descriptor.timeout_ms) if tool else timedelta(0)
-        went = False
-        gate_stream = stream(parse_stream(row.stream).tenant, "gate", sent.facts.task)
-
-        async def decide(call: Call, _fresh: bool) -> Decision:  # noqa: FBT001
-            nonlocal went
-            went = False
-            gate = await self._views.gate.load(gate_stream, fresh=True)
-            reads = ((gate_stream, gate.version),)
-            now = self._service.store.db_now()
-            if (stop := may_not_go_again(sent.facts, gate.state, now)) is not None:
-                why = f"{call.uncertain.reason if call.uncertain else ''}; then {stop}"
-                return replace(domain.leave_to_person(call, ident, why), reads=reads)
-            decision = domain.send_again(call, ident, self.incarnation, now, timeout, reads)
-            went = bool(decision.events)
-            return decision
-
-        cause = self._service.cause_of_timer(row, sent.facts.task)
-        if await self._calls.react(row.stream, cause, decide) is Reaction.DONE and went and tool:
-            await self._send(row.stream, ident, tool)
 
     async def _disown(
         self, name: str, cause: Cause, cue: Cue, request: ToolCallRequested, owner: UUID
@@ -138,14 +183,15 @@ class Calls:
 
     async def _dispatch(
         self, name: str, cause: Cause, cue: Cue, request: ToolCallRequested, tool: Tool
-    ) -> None:
+    ) -> Answer | NotApplied | Unknown | None:
         """Commit, then send. The socket opens only after `tool.call.dispatched` is on disk."""
         before = await self._before(cue, request, tool)
-        went = False
+        timeout = timedelta(milliseconds=tool.descriptor.timeout_ms)
+        fuse: Fuse | None = None
 
         async def decide(call: Call, fresh: bool) -> Decision:  # noqa: FBT001
-            nonlocal went
-            went = False
+            nonlocal fuse
+            fuse = None
             if not call.new:
                 return NOTHING
             context = await self._contexts.gather(cue, request, fresh=fresh)
@@ -160,49 +206,39 @@ class Calls:
             undo = bind_undo(permit.step, before.output if before is not None else None)
             if isinstance(undo, Denial):
                 return self._denied(call, cue, request, undo, context)
+            fuse = await self._sender.light(timeout)
             new = domain.Dispatch(
                 facts=facts,
                 idempotence=tool.descriptor.idempotence,
                 key=_key(request),
-                incarnation=self.incarnation,
-                timeout=timedelta(milliseconds=tool.descriptor.timeout_ms),
+                incarnation=fuse.incarnation,
+                timeout=timeout,
                 before=before.output if before is not None else None,
                 undo=undo,
             )
-            went = True
             return domain.dispatch(
                 call, request.call, new, self._service.store.db_now(), context.reads
             )
 
-        if await self._calls.react(name, cause, decide, new=True) is Reaction.DONE and went:
-            await self._send(name, request.call, tool)
-
-    async def _send(self, name: str, ident: UUID, tool: Tool) -> None:
-        folded = await self._calls.folds.load(name)
-        sent = folded.state.dispatched
-        if sent is None:
-            raise ValueError(f"{name} was never dispatched")
-        answer, took = await self._carrier.carry_out(
-            name, sent.facts, sent.facts.arguments, tool, ident, key=sent.key
-        )
-        trigger = Trigger(_OUTCOME, folded.ids[folded.topics.index(sent.type_key())])
-        if sent.send > 1:
-            trigger = Trigger(_OUTCOME, call_id(name, "outcome", "send", sent.send))
-
-        async def decide(call: Call, _fresh: bool) -> Decision:  # noqa: FBT001
-            return domain.conclude(call, ident, sent.send, answer, took)
-
-        await self._calls.react(name, Cause(trigger, sent.facts.task), decide)
+        await reach("dispatch.before", request.task)
+        reaction = await self._calls.react(name, cause, decide, new=True)
+        if reaction is Reaction.DONE and fuse is not None:
+            await reach("dispatch.after", request.task)
+            return await self._sender.send(name, request.call, tool, fuse)
+        return None
 
     async def _before(
         self, cue: Cue, request: ToolCallRequested, tool: Tool
     ) -> Answer | NotApplied | Unknown | None:
         """The target's state ahead of the write; captured once per step, whatever the attempt."""
         reader = self._registry.get(tool.descriptor.before or "")
-        if reader is None or request.purpose is not Purpose.DO:
+        undoing = request.purpose is Purpose.UNDO and not tool.descriptor.compare_and_set
+        if reader is None or undoing:
             return None
         if request.attempt > 1:
-            first = stream(cue.tenant, "call", call_id(cue.stream, request.question, Purpose.DO, 1))
+            first = stream(
+                cue.tenant, "call", call_id(cue.stream, request.question, request.purpose, 1)
+            )
             sent = (await self._calls.folds.load(first)).state.dispatched
             if sent is not None:
                 return Answer(sent.before)

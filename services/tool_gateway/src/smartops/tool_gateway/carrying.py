@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -13,7 +15,7 @@ from smartops.contracts.errors import Malformed
 from smartops.contracts.events import CallFacts, ToolCallRequested
 from smartops.contracts.streams import parse_stream
 from smartops.contracts.wire import JsonObject
-from smartops.redact import redact, resolve
+from smartops.redact import MissingPersonal, Personal, UnknownSecret, resolve
 from smartops.runtime.phasing import phase_of_call
 from smartops.telemetry.attributes import (
     CALL,
@@ -27,10 +29,21 @@ from smartops.telemetry.attributes import (
 )
 from smartops.telemetry.tracing import Fields, Span, Tracer
 from smartops.tool_gateway.ports import Answer, NotApplied, Outbound, Unknown
-from smartops.tool_gateway.secrets import Secrets
+from smartops.tool_gateway.secrets import Secrets, looked_up
 from smartops.tool_gateway.tools import Tool
+from smartops.tool_gateway.tools.sensitive import without
 
 __all__ = ["Carrier"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a tool was told that it must not give away, and whose it is."""
+
+    tenant: str
+    task: UUID
+    personal: Collection[Personal]
+    secret: Collection[str]
 
 
 class Carrier:
@@ -51,7 +64,12 @@ class Carrier:
     ) -> tuple[Answer | NotApplied | Unknown, float]:
         """Call the tool; its answer in its declared shape, and how long it took in ms."""
         tenant = parse_stream(name).tenant
-        resolved = resolve(arguments, self._secrets.lookup)
+        personal = await self._secrets.personal(tenant, facts.task, arguments)
+        try:
+            resolved = resolve(arguments, self._secrets.lookup, personal=looked_up(personal))
+        except (MissingPersonal, UnknownSecret) as error:
+            # It was there when the call was let go, and was erased since.
+            return NotApplied(error.code, str(error), retryable=False), 0.0
         if not isinstance(resolved, dict):
             raise TypeError("arguments are an object")
         phase = phase_of_call(facts.purpose)
@@ -64,11 +82,13 @@ class Carrier:
                 key=key or ident,
                 headers=_headers(tenant, ident, facts.task, facts.grant, span),
                 timeout=timedelta(milliseconds=tool.descriptor.timeout_ms),
+                max_bytes=tool.descriptor.max_output_bytes,
             )
             began = time.perf_counter()
             answer = await tool.driver.call(outbound)
             took = (time.perf_counter() - began) * 1000
-            typed = _typed(tool, answer)
+            told = _Told(tenant, facts.task, personal.values(), self._secrets.told(arguments))
+            typed = await self._typed(tool, answer, told)
             _mark(span, typed)
         return typed, round(took, 3)
 
@@ -86,10 +106,58 @@ class Carrier:
                 key=request.call,
                 headers=_headers(tenant, request.call, request.task, None, span),
                 timeout=timedelta(milliseconds=reader.descriptor.timeout_ms),
+                max_bytes=reader.descriptor.max_output_bytes,
             )
-            typed = _typed(reader, await reader.driver.call(outbound))
+            told = _Told(tenant, request.task, (), self._secrets.told(None))
+            typed = await self._typed(reader, await reader.driver.call(outbound), told)
             _mark(span, typed)
         return typed
+
+    async def _typed(
+        self, tool: Tool, answer: Answer | NotApplied | Unknown, told: _Told
+    ) -> Answer | NotApplied | Unknown:
+        """An answer in the tool's declared shape, redacted; another shape tells nothing.
+
+        Nor does one that no event can hold. The log would refuse its outcome, the call would be
+        carried out again, and again.
+        """
+        match answer:
+            case NotApplied():
+                return replace(answer, message=await self._text(answer.message, told))
+            case Unknown():
+                return replace(answer, reason=await self._text(answer.reason, told))
+            case Answer():
+                pass
+        try:
+            output: JsonValue = tool.output.model_validate(answer.output).model_dump(mode="json")
+        except ValidationError as error:
+            return Unknown(f"the answer is not what {tool.descriptor.name} declares: {error.title}")
+        output = without(output, tool.descriptor.sensitive_fields)
+        redacted = self._secrets.keeper.take_out_foreign(
+            told.tenant,
+            output,
+            told=told.personal,
+            secret=told.secret,
+            schema=tool.descriptor.output_schema,
+        )
+        try:
+            stored = canonical(redacted.value)
+        except Malformed as error:
+            return Unknown(f"the answer cannot be recorded: {error}")
+        limit = tool.descriptor.max_output_bytes
+        if limit is not None and len(stored) > limit:
+            # Drivers stop reading there; of one that does not, no more is believed for that.
+            return Unknown(f"the answer is longer than {limit} bytes")
+        await self._secrets.keeper.keep(told.tenant, told.task, redacted.found)
+        return Answer(redacted.value)
+
+    async def _text(self, text: str, told: _Told) -> str:
+        """What is said of a failure, fit to be stored: other systems quote what they were sent."""
+        redacted = self._secrets.keeper.take_out_foreign(
+            told.tenant, text, told=told.personal, secret=told.secret, as_text=True
+        )
+        await self._secrets.keeper.keep(told.tenant, told.task, redacted.found)
+        return str(redacted.value)
 
     def _span(self, tool: str, phase: Phase, about: Fields) -> AbstractContextManager[Span]:
         about = {OPERATION: "execute_tool", TOOL_NAME: tool, **about}
@@ -114,24 +182,3 @@ def _headers(tenant: str, call: UUID, task: UUID, grant: int | None, span: Span)
     if grant is not None:
         headers["x-smartops-grant"] = f"{task}/{grant}"
     return headers
-
-
-def _typed(tool: Tool, answer: Answer | NotApplied | Unknown) -> Answer | NotApplied | Unknown:
-    """An answer in the tool's declared shape, redacted; another shape tells nothing.
-
-    Nor does one that no event can hold. The log would refuse its outcome, the call would be carried
-    out again, and again.
-    """
-    if not isinstance(answer, Answer):
-        return answer
-    try:
-        output: JsonValue = tool.output.model_validate(answer.output).model_dump(mode="json")
-    except ValidationError as error:
-        return Unknown(f"the answer is not what {tool.descriptor.name} declares: {error.title}")
-    # A reference in an answer would be resolved when it comes back as an argument of an undo.
-    redacted = redact(output, keep_references=False)
-    try:
-        canonical(redacted)
-    except Malformed as error:
-        return Unknown(f"the answer cannot be recorded: {error}")
-    return Answer(redacted)

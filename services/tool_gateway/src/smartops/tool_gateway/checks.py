@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import JsonValue
+from smartops.contracts.errors import Malformed
 from smartops.contracts.events import CallFacts, PolicyInForce, ToolCallRequested, UndoEntitlement
 from smartops.contracts.folds import CallStatus, CallView, GateView, RunView
-from smartops.contracts.ids import call_id
+from smartops.contracts.ids import call_id, question_about
+from smartops.contracts.maintenance import OUTSIDE_WINDOW, is_open
 from smartops.contracts.plan import Plan, Step
-from smartops.contracts.streams import stream
+from smartops.contracts.streams import parse_stream, stream
 from smartops.contracts.tools import ToolDescriptor
 from smartops.contracts.wire import Category, JsonObject, Purpose
 
@@ -23,6 +25,7 @@ __all__ = [
     "Permit",
     "bind_undo",
     "check_attempt",
+    "check_place",
     "check_read",
     "check_step",
     "check_undo",
@@ -53,6 +56,37 @@ class Permit:
     arguments: JsonObject
     step: Step | None = None
     grant: int | None = None
+
+
+def check_place(request: ToolCallRequested, where: str, run: RunView) -> Denial | None:
+    """A request speaks for the run in whose history it stands, and an undo has one name there.
+
+    (1) Somebody makes up a run that says that it started as the granted one, (2) has calls denied
+    there, so that the attempts behind them are due there, (3) and asks for these by the ids of the
+    granted run: what was done goes out once more. A name of its own for each undo does the same.
+
+    Args:
+        request: as it stands in the log.
+        where: the stream that it stands in.
+        run: that stream's run; nothing of it where the planner asks.
+    """
+    ref = parse_stream(where)
+    if ref.category != "run":
+        if request.run is None:
+            return None
+        return Denial("run_mismatch", "gateway.request", "whoever plans asks for no run")
+    if run.started is None:
+        return Denial("not_requested", "gateway.request", "the run has not begun")
+    if request.run is None or {str(request.run), str(run.started.run)} != {ref.id}:
+        return Denial("run_mismatch", "gateway.request", "the request names another run")
+    undone = run.requests.get(request.undoes) if request.undoes is not None else None
+    if request.purpose is not Purpose.UNDO or undone is None:
+        return None  # A step's id is checked with its step; an undo of nothing, as one of nothing.
+    question = question_about("undo/", undone.question, undone.step or "")
+    ident = call_id(where, question, request.purpose, request.attempt)
+    if (request.question, request.call) != (question, ident):
+        return Denial("call_mismatch", "gateway.call_id", "an undo's name is made of its step's")
+    return None
 
 
 def check_read(request: ToolCallRequested, tool: ToolDescriptor | None) -> Permit | Denial:
@@ -97,6 +131,8 @@ def check_step(
         )
     if run.rolling_back:
         return Denial("rolling_back", "gateway.rolling_back", "the run is being taken back")
+    if (denial := _window_open(plan, phase, now)) is not None:
+        return denial
     if (denial := _tool_is(request, tool)) is not None:
         return denial
     if tool is None or tool.digest() != step.schema_digest:
@@ -181,6 +217,20 @@ def _grant_holds(
     if run.ended is not None:
         return Denial("run_ended", "gateway.run", f"the run has ended: {run.ended}")
     return None
+
+
+def _window_open(plan: Plan, phase: int, now: datetime) -> Denial | None:
+    """Changes are made in the approved hours, whatever the runner's clock says."""
+    window = plan.header.phases[phase].maintenance or plan.header.maintenance
+    if window is None:
+        return None
+    try:
+        if is_open(window, now):
+            return None
+        why = f"changes may be made from {window}, and not now"
+    except Malformed as error:
+        why = error.reason
+    return Denial(OUTSIDE_WINDOW, "gateway.maintenance", why)
 
 
 def _tool_is(request: ToolCallRequested, tool: ToolDescriptor | None) -> Denial | None:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from smartops.contracts.errors import Malformed
 from smartops.contracts.events import TaskApprovalGranted, ToolCallRequested
-from smartops.contracts.folds import CallView, GateView, RunView
+from smartops.contracts.folds import CallStatus, CallView, GateView, RunView
 from smartops.contracts.ids import call_id
 from smartops.contracts.plan import Plan
 from smartops.contracts.streams import PLATFORM, parse_stream, stream
-from smartops.contracts.wire import Environment
+from smartops.contracts.wire import Environment, Purpose
 from smartops.eventstore.errors import BlobCorrupt, BlobMissing
+from smartops.redact import Personal
 from smartops.runtime.cues import Cue
 from smartops.runtime.plans import Plans
 from smartops.runtime.views import Views
 from smartops.tool_gateway.bundle import ActiveBundle
+from smartops.tool_gateway.promises import rehearsals
+from smartops.tool_gateway.secrets import Secrets
 
-__all__ = ["Context", "Contexts"]
+__all__ = ["Context", "Contexts", "earlier_attempt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +43,23 @@ class Context:
     undone: CallView
     earlier: CallView | None
     reads: tuple[tuple[str, int], ...]
+    reads_asked: int = 0
+    """Reads that the requester's stream asked for up to now, this one included."""
+    simulated: bool = False
+    """Whether the rehearsal that the tool wants has succeeded; false where it wants none."""
+    personal: Mapping[str, Personal] = field(default_factory=dict, repr=False)
+    """What stands behind the tokens in the arguments that this may be about, as far as it is
+    there."""
 
 
 class Contexts:
     """Reads contexts."""
 
-    def __init__(self, views: Views, plans: Plans, bundle: ActiveBundle) -> None:
+    def __init__(self, views: Views, plans: Plans, bundle: ActiveBundle, secrets: Secrets) -> None:
         self._views = views
         self._plans = plans
         self._bundle = bundle
+        self._secrets = secrets
 
     async def request(self, cue: Cue) -> ToolCallRequested:
         """The request that a cue points at; what the checks will need comes in the same trip."""
@@ -83,16 +95,18 @@ class Contexts:
             "tenant": cue.tenant,
         }
         if requester == "planner":
-            spec = (await self._views.task.load(cue.stream, at_least=cue.version)).state.spec
+            task = (await self._views.task.load(cue.stream, at_least=cue.version)).state
             return Context(
                 **common,
-                environment=spec.environment if spec is not None else Environment.PRODUCTION,
+                environment=task.spec.environment if task.spec else Environment.PRODUCTION,
+                reads_asked=len(task.requests),
                 run=RunView(),
                 gate=GateView(),
                 plan=None,
                 undone=CallView(),
                 earlier=None,
                 reads=(),
+                personal=await self._secrets.personal(cue.tenant, request.task, request.arguments),
             )
         gate_stream = stream(cue.tenant, "gate", request.task)
         bundle_stream = f"{PLATFORM}/bundle-default"
@@ -125,12 +139,28 @@ class Contexts:
         return Context(
             **common,
             environment=grant.environment if grant is not None else Environment.PRODUCTION,
+            reads_asked=run.state.reads,
             run=run.state,
             gate=gate.state,
             plan=plan,
             undone=undone,
             earlier=await self._earlier(cue, request),
             reads=tuple(reads),
+            simulated=await self.simulated(cue.tenant, request, run.state, plan),
+            personal=await self._personal(cue.tenant, request, plan, undone),
+        )
+
+    async def _personal(
+        self, tenant: str, request: ToolCallRequested, plan: Plan | None, undone: CallView
+    ) -> Mapping[str, Personal]:
+        """Of all arguments that this can come to: its own, its step's, or those of an undo."""
+        step = None if plan is None else plan.by_hash().get(request.step or "")
+        return await self._secrets.personal(
+            tenant,
+            request.task,
+            request.arguments,
+            None if step is None else step.arguments,
+            None if undone.undo is None else undone.undo.arguments,
         )
 
     async def _plan(self, tenant: str, grant: TaskApprovalGranted) -> Plan | None:
@@ -140,9 +170,46 @@ class Contexts:
         except (BlobCorrupt, BlobMissing, Malformed):
             return None
 
+    async def simulated(
+        self, tenant: str, request: ToolCallRequested, run: RunView, plan: Plan | None
+    ) -> bool:
+        """Whether the log shows the rehearsal of a step; what may not have happened has not."""
+        if request.purpose is not Purpose.DO or plan is None:
+            return False
+        tool = (await self._views.tool.load(stream(PLATFORM, "tool", request.tool))).state
+        step = plan.by_hash().get(request.step or "")
+        if tool.descriptor is None or tool.descriptor.simulate is None or step is None:
+            return False
+        task = await self._views.task.load(stream(tenant, "task", request.task), fresh=True)
+        for call in rehearsals(tool.descriptor, step, run, task.state, plan):
+            seen = await self._views.call.load(stream(tenant, "call", call), fresh=True)
+            if seen.state.status is CallStatus.SUCCEEDED:
+                return True
+        return False
+
     async def _earlier(self, cue: Cue, request: ToolCallRequested) -> CallView | None:
-        """The attempt before this one; None for a first attempt."""
-        if request.attempt == 1:
-            return None
-        before = call_id(cue.stream, request.question, request.purpose, request.attempt - 1)
-        return (await self._views.call.load(stream(cue.tenant, "call", before), fresh=True)).state
+        async def load(call: UUID) -> CallView:
+            name = stream(cue.tenant, "call", call)
+            return (await self._views.call.load(name, fresh=True)).state
+
+        return await earlier_attempt(request, cue.stream, load)
+
+
+async def earlier_attempt(
+    request: ToolCallRequested, where: str, load: Callable[[UUID], Awaitable[CallView]]
+) -> CallView | None:
+    """The attempt that tells whether this one is due; None for a first attempt.
+
+    A denied one says nothing of those before it: the third attempt at what was done by the first
+    would be due, because the second was denied for that very reason.
+
+    Args:
+        request: the attempt.
+        where: the stream that it stands in.
+        load: a call as the log shows it.
+    """
+    for attempt in range(request.attempt - 1, 0, -1):
+        view = await load(call_id(where, request.question, request.purpose, attempt))
+        if view.status is not CallStatus.DENIED or attempt == 1:
+            return view
+    return None

@@ -29,28 +29,43 @@ __all__ = [
     "DEADLINE_HANDLER",
     "INLINE_BYTES",
     "MAX_SENDS",
+    "PROBE_HANDLER",
     "RETRY_HANDLER",
+    "SETTLE",
+    "WATCH_HANDLER",
     "Dispatch",
     "answer_lost",
     "conclude",
     "deny",
     "dispatch",
     "leave_to_person",
+    "probe_timer",
     "record_read",
     "send_again",
+    "sender_watched",
 ]
 
 DEADLINE_HANDLER = "tool_gateway.deadline"
 RETRY_HANDLER = "tool_gateway.retry"
+PROBE_HANDLER = "tool_gateway.probe"
+WATCH_HANDLER = "tool_gateway.watch"
 
 INLINE_BYTES = 16 * 1024
 """Outputs up to this many canonical bytes travel in the event; larger ones as blobs only."""
 
 MAX_SENDS = 4
-"""Sends of one idempotent request before a person is asked."""
+"""Sends of one request before a person is asked."""
+
+SETTLE = timedelta(seconds=1)
+"""Before a lost write is read back for the first time: what is still on its way arrives first."""
 
 MAX_REASONS = 100
 """Rules told of a denied call."""
+
+_WATCH = timedelta(seconds=30)
+"""Between two looks whether the sender of a long idempotent call still lives: nobody need wait
+until the deadline for the answer to one that has ended. Others do: so long the tool may be at work.
+"""
 
 _GRACE = timedelta(seconds=1)
 """Time past the deadline for the sender itself to say that it got no answer."""
@@ -123,9 +138,13 @@ def send_again(
     timeout: timedelta,
     reads: tuple[tuple[str, int], ...],
 ) -> Decision:
-    """Send an idempotent request once more, with the same key, as its answer was lost."""
+    """Send a request once more, with the same key and arguments, as its answer was lost.
+
+    Whoever calls this knows that it cannot take effect twice: the tool dedupes by the key, or it
+    was read back as not applied and changes nothing but what it expects to find.
+    """
     sent, uncertain = call.dispatched, call.uncertain
-    if call.ended is not None or sent is None or uncertain is None or uncertain.next != "retry":
+    if call.ended is not None or sent is None or uncertain is None or uncertain.next == "human":
         return NOTHING
     again = Dispatch(
         sent.facts, sent.idempotence, sent.key, incarnation, timeout, sent.before, sent.undo
@@ -156,7 +175,7 @@ def conclude(
         case Answer():
             completed, blobs = _completed(ident, sent.facts, answer.output, took_ms)
             return Decision([completed], timers=timers, blobs=blobs)
-        case NotApplied() if call.sends > 1:
+        case NotApplied() if call.sends > 1 or _follows_a_doubt(sent):
             # Another send may have been applied, so the refusal of one proves nothing.
             if call.uncertain is not None or send < call.sends:
                 return NOTHING
@@ -185,6 +204,20 @@ def answer_lost(call: Call, ident: UUID, timer: str) -> Decision:
     if timer != _deadline(call.sends):
         return NOTHING
     return _uncertain(call, ident, "no answer by the deadline; the sender is gone", [])
+
+
+def sender_watched(call: Call, ident: UUID, timer: str, now: datetime, *, alive: bool) -> Decision:
+    """It was looked whether the sender of a long call lives. If not, its answer comes to nobody."""
+    sent = call.dispatched
+    if sent is None or call.ended is not None or call.uncertain is not None:
+        return NOTHING
+    head, _, number = timer.rpartition("/")
+    if head != f"watch/{call.sends}":
+        return NOTHING
+    if not alive:
+        why = "no answer, and the process that waited for it has ended"
+        return _uncertain(call, ident, why, [CancelTimer(_deadline(call.sends))])
+    return Decision(timers=_watch(call.sends, int(number) + 1, sent.deadline - now))
 
 
 def record_read(
@@ -228,26 +261,45 @@ def _send(
         undo=new.undo,
     )
     timer = SetTimer(_deadline(send), deadline + _GRACE, DEADLINE_HANDLER)
-    return Decision([sent], timers=[timer], reads=reads)
+    watch = _watch(send, 1, new.timeout) if new.idempotence is Idempotence.IDEMPOTENT else []
+    return Decision([sent], timers=[timer, *watch], reads=reads)
+
+
+def _watch(send: int, number: int, left: timedelta) -> list[SetTimer]:
+    """The next look whether the sender lives, unless the deadline comes first."""
+    if left <= _WATCH:
+        return []
+    return [SetTimer(f"watch/{send}/{number}", _WATCH, WATCH_HANDLER)]
 
 
 def _uncertain(call: Call, ident: UUID, reason: str, timers: list[CancelTimer]) -> Decision:
     sent = call.dispatched
     if sent is None:
         return NOTHING
-    again = sent.idempotence is Idempotence.IDEMPOTENT and call.sends < MAX_SENDS
-    uncertain = ToolCallUncertain(
-        call=ident,
-        facts=sent.facts,
-        reason=reason[:4000],
-        next="retry" if again else "human",
-        send=call.sends,
-    )
     follow: list[SetTimer | CancelTimer] = [*timers]
-    if again:
-        pause = _PAUSES[min(call.sends, len(_PAUSES)) - 1]
-        follow.append(SetTimer(f"retry/{call.sends}", pause, RETRY_HANDLER))
+    settles = "human"
+    match sent.idempotence:
+        case Idempotence.IDEMPOTENT if call.sends < MAX_SENDS:
+            settles = "retry"
+            pause = _PAUSES[min(call.sends, len(_PAUSES)) - 1]
+            follow.append(SetTimer(f"retry/{call.sends}", pause, RETRY_HANDLER))
+        case Idempotence.PROBEABLE:
+            settles = "probe"
+            follow.append(SetTimer(probe_timer(call.sends, 1), SETTLE, PROBE_HANDLER))
+        case _:
+            pass
+    uncertain = ToolCallUncertain(
+        call=ident, facts=sent.facts, reason=reason[:4000], next=settles, send=call.sends
+    )
     return Decision([uncertain], timers=follow)
+
+
+def _follows_a_doubt(sent: ToolCallDispatched) -> bool:
+    """A probeable step attempted again: what refuses it may be the attempt before, come late.
+
+    Then the change stands, and the refusal proves the contrary of what it says.
+    """
+    return sent.idempotence is Idempotence.PROBEABLE and sent.facts.attempt > 1
 
 
 def _completed(
@@ -263,6 +315,11 @@ def _completed(
         duration_ms=took_ms,
     )
     return completed, [] if inline else [stored]
+
+
+def probe_timer(send: int, number: int) -> str:
+    """Name of the timer of the n-th reading back of a send."""
+    return f"probe/{send}/{number}"
 
 
 def _deadline(send: int) -> str:

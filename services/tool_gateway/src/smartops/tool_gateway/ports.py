@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -27,6 +27,12 @@ class Outbound:
     headers: Mapping[str, str]
     """Correlation: call, task, grant, tenant."""
     timeout: timedelta
+    max_bytes: int | None = None
+    """Longest answer that may be read; None leaves it to the driver."""
+    last_look: Callable[[], NotApplied | None] | None = None
+    """Asked right before the first byte leaves: why it must not, if so. None: for reads."""
+    about: UUID | None = None
+    """The task, for proofs that end this process in the middle of a call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 from smartops.contracts.events import (
     ToolCallCompleted,
@@ -24,7 +25,10 @@ class Call:
     dispatched: ToolCallDispatched | None = None
     """The newest send."""
     sends: int = 0
+    senders: frozenset[UUID] = frozenset()
+    """The incarnations that sent it: while one of them lives, it may yet send late."""
     uncertain: ToolCallUncertain | None = None
+    settled: ToolCallSettled | None = None
     ended: str | None = None
     """denied, succeeded, failed or settled."""
 
@@ -40,7 +44,13 @@ def evolve(call: Call, event: EventData) -> Call:
         case ToolCallDenied():
             return replace(call, ended="denied")
         case ToolCallDispatched():
-            return replace(call, dispatched=event, sends=event.send, uncertain=None)
+            return replace(
+                call,
+                dispatched=event,
+                sends=event.send,
+                senders=call.senders | {event.incarnation},
+                uncertain=None,
+            )
         case ToolCallCompleted():
             return replace(call, ended="succeeded", uncertain=None)
         case ToolCallFailed():
@@ -48,6 +58,6 @@ def evolve(call: Call, event: EventData) -> Call:
         case ToolCallUncertain():
             return replace(call, uncertain=event)
         case ToolCallSettled():
-            return replace(call, ended="settled", uncertain=None)
+            return replace(call, ended="settled", settled=event, uncertain=None)
         case _:
             return call

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from smartops.contracts.tools import ToolDescriptor
@@ -52,8 +53,12 @@ def descriptor(
     timeout_ms: int = 5000,
     undo_tool: str | None = None,
     before: str | None = None,
+    **declared: Any,
 ) -> ToolDescriptor:
-    """A descriptor whose schemas are those of the tool's own models."""
+    """A descriptor whose schemas are those of the tool's own models.
+
+    `declared` is the rest of what a `ToolDescriptor` can tell, by the names of its fields.
+    """
     input_schema: JsonObject = arguments.model_json_schema()
     output_schema: JsonObject = output.model_json_schema()
     return ToolDescriptor(
@@ -69,4 +74,5 @@ def descriptor(
         before=before,
         input_schema=input_schema,
         output_schema=output_schema,
+        **declared,
     )

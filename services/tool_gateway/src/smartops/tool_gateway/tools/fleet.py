@@ -39,6 +39,7 @@ class Asset(Output):
     healthy: bool
     region: str = ""
     platform: str = ""
+    draining: bool = False
 
 
 class Assets(Output):
@@ -96,9 +97,17 @@ class Restarted(Output):
 
 
 class DrainServer(Arguments):
-    """Which server."""
+    """Which server; taking this back leaves it out of traffic if it was so before."""
 
     asset: TargetName
+    draining: bool = True
+
+
+class UndrainServer(Arguments):
+    """Which server; taking this back leaves it in traffic if it was so before."""
+
+    asset: TargetName
+    draining: bool = False
 
 
 class Drained(Output):
@@ -133,14 +142,19 @@ class Rates(Output):
     results: dict[str, float | None]
 
 
-def fleet_tools(driver: Driver) -> tuple[Tool, ...]:
+def fleet_tools(driver: Driver, hosts: tuple[str, ...] = ()) -> tuple[Tool, ...]:
     """All tools of the fleet, carried out by one driver."""
     reads: dict[str, Any] = {
         "category": Category.READ,
         "risk": Risk.READ_ONLY,
         "idempotence": Idempotence.IDEMPOTENT,
+        "egress": hosts,
     }
-    writes: dict[str, Any] = {"risk": Risk.STATE_CHANGE_PROD}
+    writes: dict[str, Any] = {
+        "risk": Risk.STATE_CHANGE_PROD,
+        "blast_radius": 1,
+        "egress": hosts,
+    }
 
     def tool(
         name: str,
@@ -205,16 +219,18 @@ def fleet_tools(driver: Driver) -> tuple[Tool, ...]:
             category=Category.REVERSIBLE,
             idempotence=Idempotence.IDEMPOTENT,
             undo_tool="undrain_server",
+            before="get_asset",
             **writes,
         ),
         tool(
             "undrain_server",
             "Puts a server back into traffic.",
-            DrainServer,
+            UndrainServer,
             Drained,
             category=Category.REVERSIBLE,
             idempotence=Idempotence.IDEMPOTENT,
             undo_tool="drain_server",
+            before="get_asset",
             **writes,
         ),
         tool(

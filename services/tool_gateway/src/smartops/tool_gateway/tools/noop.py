@@ -60,6 +60,7 @@ def noop_tools() -> tuple[Tool, ...]:
         risk=Risk.STATE_CHANGE_NONPROD,
         idempotence=Idempotence.IDEMPOTENT,
         undo_tool="noop_write",
+        blast_radius=1,
     )
     return (
         Tool(read, NoopArguments, NoopOutput, driver),

@@ -1,0 +1,113 @@
+"""May a call go out now? Its tool's rate and slots, its tenant's rate, and its system's health.
+
+What may not go out now waits; it is not denied. Taking back is owed, so rates do not hold it up.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+
+from smartops.contracts.tools import Rate
+from smartops.contracts.wire import Purpose
+from smartops.tool_gateway.breaker import Breaker, Breakers
+from smartops.tool_gateway.permits import Permits
+from smartops.tool_gateway.ports import Answer, NotApplied, Unknown
+from smartops.tool_gateway.tools import Tool
+
+__all__ = ["Admission", "Admitted", "Later"]
+
+SLOT_PAUSE = timedelta(milliseconds=250)
+"""Before a call looks again whether a slot is free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Not now."""
+
+    reason: str
+    """rate, concurrency or circuit_open."""
+    wait: timedelta
+
+
+@dataclass(slots=True)
+class Admitted:
+    """May go out; `done` must follow, whatever becomes of it."""
+
+    breaker: Breaker
+    permits: Permits
+    slot: tuple[str, str] | None = None
+
+    def done(self, answer: Answer | NotApplied | Unknown | None) -> None:
+        """Free what was taken.
+
+        Args:
+            answer: what came of it; None when it did not go out after all.
+        """
+        if self.slot is not None:
+            self.permits.free(*self.slot)
+        if answer is None:
+            self.breaker.abandoned()
+        else:
+            self.breaker.heard(answer, time.monotonic())
+
+
+class Admission:
+    """Admits the calls of this process.
+
+    Args:
+        permits: of this process.
+        breakers: likewise.
+        tenant_rate: calls of one tenant; None: as often as there is work.
+    """
+
+    def __init__(self, permits: Permits, breakers: Breakers, tenant_rate: Rate | None) -> None:
+        self._permits = permits
+        self._breakers = breakers
+        self._tenant_rate = tenant_rate
+
+    async def admit(self, tenant: str, tool: Tool, purpose: Purpose) -> Admitted | Later:
+        """Take all that the call needs, or nothing but permits of a rate.
+
+        Raises:
+            StoreUnavailable: permits could not be leased.
+        """
+        breaker = self._breakers.of(_system(tool))
+        if (pause := breaker.wait(time.monotonic())) is not None:
+            return Later("circuit_open", pause)
+        admitted = Admitted(breaker, self._permits)
+        try:
+            later = await self._take(tenant, tool, purpose, admitted)
+        except BaseException:
+            admitted.done(None)
+            raise
+        if later is not None:
+            admitted.done(None)
+            return later
+        return admitted
+
+    async def _take(
+        self, tenant: str, tool: Tool, purpose: Purpose, admitted: Admitted
+    ) -> Later | None:
+        described = tool.descriptor
+        scope = f"tool/{described.name}"
+        if described.concurrency is not None:
+            longest = timedelta(milliseconds=described.timeout_ms)
+            if not await self._permits.occupy(tenant, scope, described.concurrency, longest):
+                return Later("concurrency", SLOT_PAUSE)
+            admitted.slot = (tenant, scope)
+        if purpose is Purpose.UNDO:
+            return None
+        for limited, rate in (("tenant", self._tenant_rate), (scope, described.rate)):
+            if rate is not None:
+                wait = await self._permits.spend(tenant, limited, rate)
+                if wait is not None:
+                    return Later("rate", wait)
+        return None
+
+
+def _system(tool: Tool) -> str:
+    """What the tool talks to: the host that it declares, or else whatever carries it out."""
+    egress = tool.descriptor.egress
+    return egress[0] if egress else type(tool.driver).__name__

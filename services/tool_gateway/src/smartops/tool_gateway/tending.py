@@ -1,0 +1,59 @@
+"""What the vault needs from time to time: all values under the current key, and no orphans."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from datetime import timedelta
+
+from smartops.eventstore.errors import StoreClosed, StoreError
+from smartops.vault import CannotOpen, Vault
+
+__all__ = ["Tending"]
+
+_log = logging.getLogger(__name__)
+
+_EVERY = timedelta(hours=1)
+
+
+class Tending:
+    """Tends the vault as long as the process lives.
+
+    Args:
+        vault: which.
+    """
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin, in the background."""
+        self._task = asyncio.create_task(self._tend(), name="vault")
+
+    async def stop(self) -> None:
+        """End."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _tend(self) -> None:
+        try:
+            await self._reseal()
+            while True:
+                if swept := await self._vault.sweep():
+                    _log.info("values without a task deleted", extra={"count": swept})
+                await asyncio.sleep(_EVERY.total_seconds())
+        except StoreClosed:
+            return
+        except StoreError as error:
+            _log.warning("the vault is not tended: %s", error, exc_info=error)
+
+    async def _reseal(self) -> None:
+        try:
+            if count := await self._vault.reseal():
+                _log.info("values put under the current key", extra={"count": count})
+        except CannotOpen as error:
+            _log.warning("some values stay under an older key: %s", error)
