@@ -56,6 +56,7 @@ from smartops.contracts.events import (
     ToolCallRequested,
     ToolCallSettled,
     ToolCallUncertain,
+    ToolRegistered,
 )
 from smartops.contracts.ids import actor_id, call_id, command_key, principal, run_id, task_id
 from smartops.contracts.plan import AgentRef, Requester
@@ -68,6 +69,7 @@ from smartops.eventstore.rows import StoredRow
 from smartops.eventstore.store import EventStore
 from smartops.eventstore.units import NewEvent, Trigger, Unit, Write
 from smartops.runtime.recording import Cause, Recorder
+from support.registered import REGISTERED
 
 __all__ = [
     "OPERATOR",
@@ -79,6 +81,7 @@ __all__ = [
     "many",
     "ops_task",
     "populate",
+    "registered",
 ]
 
 SERVICES = (PLANNER, POLICY, RUNNER, GATEWAY)
@@ -130,6 +133,7 @@ class Story:
             "call": getattr(events[0], "call", None),
             "target": f"production/{getattr(events[0], 'target', None)}",
             "actor": getattr(events[0], "actor", None),
+            "tool": "noop",
         }[category]
         name = stream(self.tenant, category, ident)
         self.said.append(Said(service, name, events, blobs))
@@ -210,6 +214,7 @@ class Story:
             approvals=() if automatic else (self.approver,),
             bundle=_DIGEST,
             expires_at=datetime(2030, 1, 1, tzinfo=UTC),
+            envelope=None,
         )
 
     def asked(self) -> Story:
@@ -523,6 +528,13 @@ class Story:
                 roles=("operator",),
             ),
         )
+
+
+def registered() -> Story:
+    """A tool of the platform, registered once."""
+    noop = REGISTERED["noop"]
+    said = ToolRegistered(descriptor=noop, digest=noop.digest())
+    return Story("_platform", "who").add(GATEWAY, said)
 
 
 def ops_task(tenant: str, name: str) -> Story:

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from smartops.contracts import events as e
+from smartops.contracts.bounds import Envelope
 from smartops.contracts.canonical import canonical, digest, digest_of
 from smartops.contracts.commands import IntentContext
 from smartops.contracts.envelope import EventMeta, encode
@@ -278,6 +279,7 @@ class Story:
                 approvals=voices,
                 bundle=DIGEST,
                 expires_at=self.now + timedelta(hours=1),
+                envelope=Envelope(max_targets=1, max_calls=10),
             ),
             after=0,
             stream=f"acme/gate-{self.task}",

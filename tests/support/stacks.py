@@ -174,11 +174,14 @@ class House:
         newest = await self.reader.newest_events(1)
         return newest[-1].position or 0 if newest else 0
 
+    def lines(self) -> list[dict[str, Any]]:
+        """All that the fleet has written down: requests, and what became of them."""
+        text = (self.stack.home / "playground.record.jsonl").read_text("utf-8")
+        return [json.loads(line) for line in text.splitlines()]
+
     def record(self) -> list[dict[str, Any]]:
         """Every write that has arrived at the fleet."""
-        text = (self.stack.home / "playground.record.jsonl").read_text("utf-8")
-        lines = [json.loads(line) for line in text.splitlines()]
-        return [line for line in lines if "method" in line]
+        return [line for line in self.lines() if "method" in line]
 
     def writes(self, *servers: str) -> list[dict[str, Any]]:
         """Writes that have arrived at these servers."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 from smartops.audit.read_models.status import ENDED, Status, next_status
-from smartops.contracts.events import TaskEvidenceAttached, TaskFailed
+from smartops.contracts.events import TaskEvidenceAttached, TaskFailed, TaskWaiting
 from smartops.contracts.wire import EventData
 from support.audit_histories import Story
 
@@ -19,6 +20,11 @@ def _last(story: Story) -> EventData:
 
 def _failed(*, retryable: bool) -> TaskFailed:
     return TaskFailed(task=UUID(int=1), error_code="boom", message="it broke", retryable=retryable)
+
+
+def _waiting() -> TaskWaiting:
+    night = datetime(2026, 3, 1, 21, 0, tzinfo=UTC)
+    return TaskWaiting(task=UUID(int=1), run=UUID(int=2), reason="not now", until=night)
 
 
 def _story() -> Story:
@@ -42,6 +48,7 @@ TABLE: list[tuple[EventData, tuple[Status, ...], Status]] = [
     (_story().started().said[1].events[0], (S.EXECUTING,), S.EXECUTING),
     (_story().stopping(), (S.EXECUTING, S.PAUSED), S.PAUSED),
     (_last(_story().paused()), (S.EXECUTING, S.PAUSED), S.PAUSED),
+    (_waiting(), (S.EXECUTING, S.PAUSED), S.PAUSED),
     (_last(_story().resumed()), (S.PAUSED,), S.EXECUTING),
     (_last(_story().rolling_back()), (S.PAUSED, S.ESCALATED_TO_HUMAN), S.EXECUTING),
     (_last(_story().rolled_back()), (S.EXECUTING, S.ESCALATED_TO_HUMAN), S.ROLLED_BACK),
@@ -62,6 +69,10 @@ def test_an_event_leads_from_its_origins_to_its_status(
     assert {next_status(origin, event) for origin in origins} == {to}
 
 
+def test_every_status_that_people_see_is_reached_by_something_that_is_said() -> None:
+    assert {to for _, _, to in TABLE} | {S.QUEUED} == set(Status)
+
+
 @pytest.mark.parametrize("status", [S.COMPLETED, S.ROLLED_BACK, S.CANCELLED])
 def test_what_has_ended_for_good_stays_as_it_ended(status: Status) -> None:
     assert {next_status(status, event) for event, _, _ in TABLE} == {None}
@@ -76,6 +87,10 @@ def test_a_plan_refused_while_another_runs_does_not_fail_the_task() -> None:
 def test_a_stop_does_not_hide_that_a_person_was_called() -> None:
     assert next_status(S.ESCALATED_TO_HUMAN, _story().stopping()) is None
     assert next_status(S.ESCALATED_TO_HUMAN, _last(_story().paused())) is None
+
+
+def test_a_run_goes_on_once_what_nobody_knew_is_settled() -> None:
+    assert next_status(S.ESCALATED_TO_HUMAN, _last(_story().resumed())) is S.EXECUTING
 
 
 def test_a_late_word_of_the_gate_does_not_restart_a_run() -> None:

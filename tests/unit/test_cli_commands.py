@@ -19,7 +19,7 @@ from smartops.sdk.course import Course, Outcome
 
 COMMANDS = [
     *("up", "demo", "submit", "watch", "tasks", "task", "approvals", "approve", "reject"),
-    *("pause", "resume", "cancel", "revoke", "halt", "events", "parked", "doctor"),
+    *("pause", "resume", "cancel", "revoke", "halt", "call", "events", "parked", "tools", "doctor"),
 ]
 
 

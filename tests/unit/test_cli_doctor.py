@@ -38,7 +38,12 @@ from smartops.sdk.cli.doctor_database import (
 from smartops.sdk.cli.doctor_findings import Finding, Level, document, exit_of, warning, well
 from smartops.sdk.cli.doctor_home import ROOM_BYTES, judge_room, look_at_home
 from smartops.sdk.cli.doctor_restored import look_at_restores
-from smartops.sdk.cli.doctor_services import Answer, judge_service, look_at_services
+from smartops.sdk.cli.doctor_services import (
+    Answer,
+    judge_notes,
+    judge_service,
+    look_at_services,
+)
 from smartops.sdk.cli.exits import Exit
 from smartops.sdk.cli.main import main
 from smartops.sdk.errors import Outdated, SdkError, Unauthorised, Unreachable
@@ -250,6 +255,16 @@ def test_a_service_is_not_ready_for_reasons_that_become_advice(tmp_path: Path) -
     assert "provisioner" in finding.advice
     assert "same bundle" in finding.advice
     assert judge_service(tmp_path, "planner", Answer("http://x", 200)) == []
+
+
+def test_how_code_of_plans_is_fenced_in_is_told() -> None:
+    held = Answer("http://x", 200, notes=(("sandbox", "landlock (limits, seccomp, landlock 7)"),))
+    assert only(judge_notes(held), "services.sandbox").level is Level.OK
+    none = Answer("http://x", 200, notes=(("sandbox", "none, so computed steps are refused: x"),))
+    missing = only(judge_notes(none), "services.no_sandbox")
+    assert missing.level is Level.WARNING
+    assert "bubblewrap" in missing.advice
+    assert judge_notes(Answer("http://x", 200)) == []
 
 
 def test_a_service_without_reasons_points_to_its_log(tmp_path: Path) -> None:

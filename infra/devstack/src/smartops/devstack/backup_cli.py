@@ -61,6 +61,9 @@ def _lines(told: Restored) -> list[str]:
         "The bus is empty: services fill the event stream again from the log.",
         "Commands that waited in it are gone; their senders see no answer and may send them again.",
     ]
+    if told.erased_again:
+        count = told.erased_again
+        lines.append(f"Personal data that was erased since is gone again: {count} values.")
     if lost.last == told.position:
         return [*lines, "Nothing was given up."]
     lines += [

@@ -7,7 +7,9 @@ import logging
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from smartops.devstack.demo import run_demo
 from smartops.devstack.errors import DevstackError
@@ -17,13 +19,16 @@ __all__ = ["demo", "up"]
 
 _FAILED = 1
 
+NO_REPLICAS: Mapping[str, int] = MappingProxyType({})
 
-def up(home: Path, *, foreground: bool = True) -> int:
+
+def up(home: Path, *, foreground: bool = True, replicas: Mapping[str, int] = NO_REPLICAS) -> int:
     """Start everything, say where it is, and keep it up until Ctrl-C or SIGTERM.
 
     Args:
         home: the data directory; open tasks of an earlier run go on.
         foreground: must be true; a service manager is the way to run it in the background.
+        replicas: processes per service; one where it is not named.
 
     Returns:
         The exit code.
@@ -32,7 +37,7 @@ def up(home: Path, *, foreground: bool = True) -> int:
         raise ValueError("run it under a service manager instead")
     _log_plainly()
     try:
-        asyncio.run(_up(home))
+        asyncio.run(_up(home, replicas))
     except DevstackError as error:
         print(f"smartops up: {error}", file=sys.stderr)  # noqa: T201 - this is a command
         return _FAILED
@@ -63,8 +68,8 @@ def demo(home: Path | None, *, break_target: bool, yes: bool, json_only: bool = 
             shutil.rmtree(where, ignore_errors=True)
 
 
-async def _up(home: Path) -> None:
-    async with running_stack(home, StackOptions()) as stack:
+async def _up(home: Path, replicas: Mapping[str, int]) -> None:
+    async with running_stack(home, StackOptions(replicas=replicas)) as stack:
         lines = [
             f"SmartOps is up in {stack.home}",
             f"  bus        {stack.nats.url}",

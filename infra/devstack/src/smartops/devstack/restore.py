@@ -20,6 +20,7 @@ from pathlib import Path
 import asyncpg
 from smartops.devstack.archive import Archive, Base
 from smartops.devstack.discarded import Discarded, read_discarded
+from smartops.devstack.erasures import erase_again, erasures
 from smartops.devstack.errors import BackupError
 from smartops.devstack.files import write_private
 from smartops.devstack.locking import DirectoryInUseError, directory_lock
@@ -47,6 +48,7 @@ class Restored:
         kept_in: where the replaced cluster and bus are.
         anchors: what audit says of the anchored heads.
         discarded: what the log held beyond.
+        erased_again: values of the vault that had been erased since, and are gone again.
     """
 
     to: str
@@ -56,6 +58,7 @@ class Restored:
     kept_in: str
     anchors: Mapping[str, object]
     discarded: Discarded
+    erased_again: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ async def _restore(home: Path, archive: Archive, to: str, by: str) -> Restored:
     async with recovered(home, archive.bases()[-1], {}, staging) as whole:
         target = await _target(whole, archive, to)
         discarded = await read_discarded(whole.dsn(), target.position)
+        erased = await erasures(whole.dsn())
     async with recovered(home, target.base, target.settings, staging) as server:
         position = await _position(server)
         if position != target.position:
@@ -107,10 +111,20 @@ async def _restore(home: Path, archive: Archive, to: str, by: str) -> Restored:
                 "Nothing was changed; take another point.",
             )
         anchors = await _note_anchors(home, server, by)
+        erased_again = await erase_again(server.dsn(), erased)
     now = datetime.now(UTC)
     kept = home / f"replaced-{now:%Y%m%dT%H%M%SZ}"
     _swap(home, archive, staging, kept)
-    told = Restored(to, now.isoformat(), position, target.base.name, str(kept), anchors, discarded)
+    told = Restored(
+        to,
+        now.isoformat(),
+        position,
+        target.base.name,
+        str(kept),
+        anchors,
+        discarded,
+        erased_again,
+    )
     write_private(kept / "restored.json", json.dumps(asdict(told), indent=2, default=str) + "\n")
     return told
 

@@ -21,6 +21,7 @@ from typing import Final
 import nkeys  # type: ignore[import-untyped]
 from smartops.devstack.errors import CredentialError
 from smartops.devstack.files import private_directory, write_private
+from smartops.vault.making import PRIVATE, PUBLIC, TOKENS, make_keys
 
 __all__ = ["Credentials", "NatsUser"]
 
@@ -77,6 +78,20 @@ class Credentials:
                 known.update({role: secrets.token_urlsafe(PASSWORD_BYTES) for role in missing})
                 write_private(path, json.dumps(known, indent=2, sort_keys=True) + "\n")
             return {role: known[role] for role in wanted}
+
+    def vault_keys(self) -> dict[str, dict[str, Path]]:
+        """The keys of personal data, as each service is told of them: setting to file.
+
+        They are in no backup of the database: what lies there cannot be read with that alone.
+        """
+        with self._locked():
+            if not all((self.directory / name).exists() for name in (PRIVATE, PUBLIC, TOKENS)):
+                make_keys(self.directory)
+        tokens = {"SMARTOPS_PII_KEY_FILE": self.directory / TOKENS}
+        return {
+            "planner": {**tokens, "SMARTOPS_VAULT_PUBLIC_KEY_FILE": self.directory / PUBLIC},
+            "tool_gateway": {**tokens, "SMARTOPS_VAULT_KEY_FILE": self.directory / PRIVATE},
+        }
 
     def _nats_user(self, name: str) -> NatsUser:
         path = self.directory / f"{name}.nk"

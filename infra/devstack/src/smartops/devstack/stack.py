@@ -48,7 +48,10 @@ from smartops.eventstore.roles import set_role_passwords
 
 __all__ = ["PERSONS", "Stack", "StackOptions", "running_stack"]
 
-PERSONS: Mapping[str, tuple[str, ...]] = {"operator": ("operator",), "approver": ("approver",)}
+PERSONS: Mapping[str, tuple[str, ...]] = {
+    "operator": ("operator",),
+    "approver": ("approver", "privacy"),
+}
 """Local people and the roles of their actors."""
 
 _POLL_S = 0.03
@@ -128,6 +131,7 @@ class Stack:
         self.playground: ServiceProcess | None = None
         self.fleet_url: str | None = None
         self.passwords = self.credentials.passwords(LOGIN_ROLES)
+        self.vault_keys = self.credentials.vault_keys()
 
     # ---- coming up -------------------------------------------------------------------------
 
@@ -285,6 +289,8 @@ class Stack:
         if service == "tool_gateway" and self.fleet_url is not None:
             env["SMARTOPS_FLEET_URL"] = self.fleet_url
             env["SMARTOPS_FLEET_TOKEN_FILE"] = str(self._token_file())
+        keys = self.vault_keys.get(service, {})
+        env.update({name: str(path) for name, path in keys.items()})
         if service == "audit":
             env["SMARTOPS_ANCHORS_DIR"] = str(self.home / "anchors")
         return {**env, **options.service_env.get(service, {})}

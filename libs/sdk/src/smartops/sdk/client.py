@@ -8,18 +8,22 @@ says so instead of guessing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import timedelta
 from typing import Literal, Self
 from uuid import UUID
 
+from smartops.contracts.bounds import Limits
 from smartops.contracts.canonical import digest
 from smartops.contracts.commands import (
     ApprovalDecide,
+    CallReveal,
+    CallSettle,
     GatewayParkedRetry,
     GrantRevoke,
     IntentSubmit,
     ParkedRetry,
+    PiiErase,
     PlannerParkedRetry,
     PolicyParkedRetry,
     RunHalt,
@@ -31,6 +35,8 @@ from smartops.contracts.commands import (
 from smartops.contracts.events import (
     AuditAppended,
     ParkedRetried,
+    PiiErased,
+    PiiRevealed,
     TaskApprovalGranted,
     TaskApprovalRecorded,
     TaskSubmitted,
@@ -45,6 +51,7 @@ from smartops.sdk.errors import NotFound, Refused
 from smartops.sdk.event import Event
 from smartops.sdk.orders import Orders, payload
 from smartops.sdk.plan_card import PlanCard, card
+from smartops.sdk.privacy import Erased, Question, Revealed, tokens_in
 from smartops.sdk.profile import DEFAULT_IDENTITY, Profile
 from smartops.sdk.reader import Reader
 from smartops.sdk.results import Decided, Done, Retried, Submitted
@@ -60,6 +67,9 @@ _RETRIES: Mapping[str, type[ParkedRetry]] = {
     "runner": RunnerParkedRetry,
     "tool_gateway": GatewayParkedRetry,
 }
+_ANSWER_LOOKS = 50
+_ANSWER_PAUSE = 0.1
+"""Seconds between two looks for an answer; nothing tells of it."""
 _PROJECTION_LOOK = 1.0
 """Seconds after which the projection is asked again, should the bus not tell that it moved."""
 
@@ -134,6 +144,8 @@ class Client:
             isinstance(said, TaskSubmitted)
             and said.content != digest(payload(intent))
             and (said.intent, said.context) != (intent.intent, intent.context)
+            # Personal data was taken out of it: then nobody can compare from here.
+            and not tokens_in(said.intent, said.context.model_dump(mode="json"))
         ):
             # The server drops a repeated message id unseen, so no service could refuse it.
             raise Refused("conflict", f"{order.id!r} was used for another intent", field="id")
@@ -147,6 +159,7 @@ class Client:
         decision: Literal["approve", "reject"],
         note: str = "",
         *,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
         id: str | None = None,  # noqa: A002 - it is called so everywhere
         patience: timedelta = DEFAULT_PATIENCE,
     ) -> Decided:
@@ -158,6 +171,7 @@ class Client:
             assessment_hash: of its assessment.
             decision: approve or reject.
             note: for the record.
+            limits: how much of the plan is approved, where that is less than all of it.
             id: of the command; a repeat under the same id counts once. None: a new one.
             patience: how long to wait.
 
@@ -172,6 +186,7 @@ class Client:
             assessment_hash=assessment_hash,
             decision=decision,
             note=note,
+            limits=limits,
         )
         order = self._orders.order(command, id)
         event, _ = await self._orders.carry_out(order, task, effects.DECIDE, patience)
@@ -276,6 +291,44 @@ class Client:
         command = GrantRevoke(task=task, reason=reason)
         return await self._control(command, task, effects.REVOKE, id, patience)
 
+    async def settle(
+        self,
+        call: UUID,
+        outcome: Literal["applied", "not_applied"],
+        note: str,
+        *,
+        retry: bool = False,
+        accept_double: bool = False,
+        id: str | None = None,  # noqa: A002
+        patience: timedelta = DEFAULT_PATIENCE,
+    ) -> Done:
+        """Say of a call of which no answer came whether it was applied, having looked.
+
+        Args:
+            call: which.
+            outcome: what one has seen.
+            note: how one knows; for the record.
+            retry: not applied, and the run may attempt the step again.
+            accept_double: also while the process that sent it may yet send it late.
+            id: of the command; a repeat under the same id counts once. None: a new one.
+            patience: how long to wait.
+
+        Raises:
+            Refused: not yours to settle, settled otherwise, or not left to a person.
+            NotSent: the command was not stored.
+            Unknown: no answer in time.
+        """
+        events = await self.reader.call_events(call)
+        task = next((event.task for event in events if event.task is not None), call)
+        command = CallSettle(
+            call=call, outcome=outcome, note=note, retry=retry, accept_double=accept_double
+        )
+        order = self._orders.order(command, id)
+        event, already = await self._orders.carry_out(
+            order, task, effects.SETTLE, patience, call=call
+        )
+        return Done(task, event, already)
+
     async def retry_parked(
         self,
         service: str,
@@ -311,6 +364,76 @@ class Client:
         if not isinstance(said, ParkedRetried):
             raise TypeError(f"{event.name} is no answer to {order.command.name}")
         return Retried(handler, cause, said.outcome, said.reason, event)
+
+    async def reveal(
+        self,
+        tokens: Sequence[str],
+        reason: str,
+        *,
+        task: UUID | None = None,
+        call: UUID | None = None,
+        id: str | None = None,  # noqa: A002
+        patience: timedelta = DEFAULT_PATIENCE,
+    ) -> Revealed:
+        """What stands behind tokens; on record, and for this process alone.
+
+        Args:
+            tokens: at most 100.
+            reason: why; for the record.
+            task: only what this task knows.
+            call: whose record they were read in; for the record.
+            id: of the command. None: a new one.
+            patience: how long to wait.
+
+        Raises:
+            Refused: not yours to see.
+            NotSent: the command was not stored.
+            Unknown: no answer in time.
+            NotFound: it is on record, but the answer was lost on the way: ask again.
+        """
+        question = Question()
+        command = CallReveal(
+            tokens=tuple(tokens),
+            task=task,
+            call=call,
+            recipient=question.recipient,
+            reason=reason,
+        )
+        order = self._orders.order(command, id)
+        event, _ = await self._orders.carry_out(order, order.key, effects.REVEAL, patience)
+        said = event.data
+        if not isinstance(said, PiiRevealed):
+            raise TypeError(f"{event.name} is no answer to {order.command.name}")
+        values: dict[str, str | int] = {}
+        if said.tokens:
+            sealed = await self._answer(order.key)
+            if sealed is None or said.recipient != question.recipient:
+                raise NotFound("the answer is not there; ask again, under another id.")
+            values = question.open(sealed)
+        return Revealed(values, said.missing, event)
+
+    async def erase(
+        self,
+        reason: str,
+        *,
+        token: str | None = None,
+        task: UUID | None = None,
+        id: str | None = None,  # noqa: A002
+        patience: timedelta = DEFAULT_PATIENCE,
+    ) -> Erased:
+        """Delete what stands behind a token, what a task knows, or what is both, for good.
+
+        Raises:
+            Refused: not yours to delete.
+            NotSent: the command was not stored.
+            Unknown: no answer in time.
+        """
+        order = self._orders.order(PiiErase(token=token, task=task, reason=reason), id)
+        event, _ = await self._orders.carry_out(order, order.key, effects.ERASE, patience)
+        said = event.data
+        if not isinstance(said, PiiErased):
+            raise TypeError(f"{event.name} is no answer to {order.command.name}")
+        return Erased(said.values, event)
 
     # --- looking
 
@@ -373,6 +496,15 @@ class Client:
     def live(self, *, last: int = 0) -> AsyncGenerator[Event, None]:
         """The tenant's last events, then every one to come, for as long as one listens."""
         return watching.live(self._bus, self.reader, self._subjects, last=last)
+
+    async def _answer(self, command: UUID) -> bytes | None:
+        """A sealed answer: it is left a moment after the event that says so."""
+        for _ in range(_ANSWER_LOOKS):
+            sealed = await self.reader.answer(command)
+            if sealed is not None:
+                return sealed
+            await asyncio.sleep(_ANSWER_PAUSE)
+        return None
 
     async def _control(
         self,

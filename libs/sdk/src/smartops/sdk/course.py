@@ -18,6 +18,8 @@ from smartops.contracts.events import (
     TaskFailed,
     TaskHalted,
     TaskPlanRefused,
+    TaskResumed,
+    TaskRollbackStarted,
     TaskRolledBack,
     TaskStarted,
 )
@@ -83,8 +85,11 @@ def follow(course: Course, data: EventData | None) -> Course:
         case TaskHalted() if not course.started:
             # A run that has not begun never will, so no runner is left to say that it ended.
             return replace(course, waiting=False, outcome="escalated_to_human")
-        case TaskCancelRequested() if course.outcome == "escalated_to_human":
-            # Cancelling an escalated run sets it in motion again: it takes back what is left.
+        case TaskCancelRequested() | TaskResumed() | TaskRollbackStarted() if (
+            course.outcome == "escalated_to_human"
+        ):
+            # Cancelling an escalated run sets it in motion again: it takes back what is left. So
+            # does settling the last of its calls of which nobody knew the outcome.
             return replace(course, waiting=False, outcome=None)
         case _:
             return course

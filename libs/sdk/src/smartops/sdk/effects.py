@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from smartops.contracts.events import (
     ParkedRetried,
+    PiiErased,
+    PiiRevealed,
     TaskApprovalGranted,
     TaskApprovalRecorded,
     TaskApprovalRejected,
@@ -18,6 +20,7 @@ from smartops.contracts.events import (
     TaskResumed,
     TaskStopping,
     TaskSubmitted,
+    ToolCallSettled,
 )
 from smartops.contracts.wire import EventData
 from smartops.sdk.event import Event
@@ -25,11 +28,14 @@ from smartops.sdk.event import Event
 __all__ = [
     "CANCEL",
     "DECIDE",
+    "ERASE",
     "HALT",
     "PAUSE",
     "RESUME",
     "RETRY",
+    "REVEAL",
     "REVOKE",
+    "SETTLE",
     "SUBMIT",
     "Effect",
 ]
@@ -74,3 +80,6 @@ REVOKE = Effect(_names(TaskGrantRevoked), undone_by=_names(TaskApprovalGranted),
 PAUSE = Effect(_names(TaskStopping, TaskPaused), undone_by=_names(TaskResumed), own_only=False)
 RESUME = Effect(_names(TaskResumed), undone_by=_names(TaskStopping, TaskPaused), own_only=False)
 RETRY = Effect(_names(ParkedRetried))
+REVEAL = Effect(_names(PiiRevealed))
+ERASE = Effect(_names(PiiErased))
+SETTLE = Effect(_names(ToolCallSettled), own_only=False)

@@ -67,7 +67,13 @@ class Orders:
             raise self._unknown(order, task, stored=None, patience=None)
 
     async def carry_out(
-        self, order: Order, task: UUID, effect: Effect, patience: timedelta
+        self,
+        order: Order,
+        task: UUID,
+        effect: Effect,
+        patience: timedelta,
+        *,
+        call: UUID | None = None,
     ) -> tuple[Event, bool]:
         """Send a command and wait until its effect shows.
 
@@ -76,6 +82,7 @@ class Orders:
             task: what it is about; its own key where it is about no task.
             effect: by which it shows.
             patience: how long to wait.
+            call: which of the task's calls it is about, if it is about one.
 
         Returns:
             The event that shows it, and whether somebody else had brought it about before.
@@ -85,9 +92,9 @@ class Orders:
             NotSent: the command was not stored.
             Unknown: neither effect nor refusal in time.
         """
-        wait = _Wait(order, task, effect, self._reader)
+        wait = _Wait(order, task, effect, self._reader, call)
         deadline = _now() + patience.total_seconds()
-        async with self._bus.listen(self._filters(order, task, effect)) as inbox:
+        async with self._bus.listen(self._filters(order, call or task, effect)) as inbox:
             stored = await self._send(order)
             # A repeat may have been answered long ago: look at once.
             pause = 0.0 if stored is False else _FIRST_LOOK
@@ -128,14 +135,14 @@ class Orders:
             subject, payload(command), name=command.name, message_id=str(order.key)
         )
 
-    def _filters(self, order: Order, task: UUID, effect: Effect) -> list[str]:
+    def _filters(self, order: Order, entity: UUID, effect: Effect) -> list[str]:
         refusals = self._subjects.event_filter(
             CommandRefused.topic, tenant=self._tenant, entity=str(order.key)
         )
         return [
             refusals,
             *(
-                self._subjects.event_filter(topic, tenant=self._tenant, entity=str(task))
+                self._subjects.event_filter(topic, tenant=self._tenant, entity=str(entity))
                 for topic in effect.shows
             ),
         ]
@@ -166,11 +173,14 @@ class Orders:
 class _Wait:
     """What was heard so far of one order."""
 
-    def __init__(self, order: Order, task: UUID, effect: Effect, reader: Reader) -> None:
+    def __init__(
+        self, order: Order, task: UUID, effect: Effect, reader: Reader, call: UUID | None
+    ) -> None:
         self._order = order
         self._task = task
         self._effect = effect
         self._reader = reader
+        self._call = call
         self._looks = 0
         self.found: Event | None = None
         self.already = False
@@ -198,8 +208,17 @@ class _Wait:
         own = event.cause == self._order.key
         if isinstance(event.data, CommandRefused) and event.data.command == self._order.key:
             raise Refused(event.data.code, event.data.message, field=event.data.field)
+        if not self._concerns(event):
+            return
         if event.name in self._effect.shows and (own or not self._effect.own_only):
             self.found = event if self.found is None or not self.final else self.found
+            # What settles a call follows from the very command that said so, or from another's;
+            # word of the latter may come late.
+            self.already = self._call is not None and self.found.cause != self._order.key
+
+    def _concerns(self, event: Event) -> bool:
+        """Whether it is about the call in question, where only one of a task's calls is."""
+        return self._call is None or getattr(event.data, "call", None) == self._call
 
     async def look(self) -> None:
         """Ask the log; that it cannot be asked now is no answer either.
@@ -213,7 +232,8 @@ class _Wait:
                 self.hear(event)
             # Only at the second look: until then the command may just not have been decided yet.
             if self.found is None and not self._effect.own_only and self._looks > 1:
-                self.found = self._effect.standing(await self._reader.events(self._task))
+                events = await self._reader.events(self._task)
+                self.found = self._effect.standing(filter(self._concerns, events))
                 self.already = self.found is not None
         except Unreachable:
             return

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import asyncpg
 from smartops.contracts.ids import CommandKey
-from smartops.contracts.streams import stream
+from smartops.contracts.streams import PLATFORM, stream
 from smartops.sdk.errors import (
     Ambiguous,
     NotFound,
@@ -167,6 +167,68 @@ class Reader:
             limit,
         )
 
+    async def find_call(self, text: str) -> UUID:
+        """The call that an id, or the beginning of one, names.
+
+        Raises:
+            NotFound: none does, or the beginning is too short.
+            Ambiguous: several do.
+        """
+        try:
+            first, last = uuid_range(text)
+        except ValueError as error:
+            raise NotFound(str(error).replace("task id", "call id")) from error
+        if first == last:
+            return first
+        rows = await self.rows(
+            "select call from smartops.v_tool_calls"
+            " where tenant = $1 and call >= $2 and call <= $3 order by call limit 5",
+            self.tenant,
+            first,
+            last,
+        )
+        if not rows:
+            raise NotFound(f"no call begins with {text!r}. `smartops call list` lists them.")
+        if len(rows) > 1:
+            raise Ambiguous(text, [row["call"] for row in rows])
+        found: UUID = rows[0]["call"]
+        return found
+
+    async def call(self, call: UUID) -> Row:
+        """One tool call.
+
+        Raises:
+            NotFound: it is not there, or not decided yet.
+        """
+        rows = await self.rows(
+            "select * from smartops.v_tool_calls where tenant = $1 and call = $2", self.tenant, call
+        )
+        if not rows:
+            raise NotFound(f"there is no call {call}. `smartops call list` lists the newest.")
+        return rows[0]
+
+    async def newest_calls(self, *, status: str | None = None, limit: int = 20) -> list[Row]:
+        """The tenant's calls, those asked for last first; each with its task's status."""
+        return await self.rows(
+            "select c.*, t.status as task_status from smartops.v_tool_calls c"
+            " left join smartops.v_tasks t on t.tenant = c.tenant and t.task = c.task"
+            " where c.tenant = $1 and ($2::text is null or c.status = $2)"
+            " order by c.requested_at desc nulls last, c.call limit $3",
+            self.tenant,
+            status,
+            limit,
+        )
+
+    async def call_events(self, call: UUID) -> list[Event]:
+        """What was decided of a call, in order."""
+        rows = await self.rows(
+            "select state, position from smartops.v_events"
+            " where tenant = $1 and stream = $2 order by version",
+            self.tenant,
+            stream(self.tenant, "call", call),
+        )
+        return [_event(row) for row in rows]
+
     async def parked(
         self, *, service: str | None = None, reason: str | None = None, limit: int = 100
     ) -> list[Row]:
@@ -188,6 +250,16 @@ class Reader:
             reason,
             limit,
         )
+
+    async def tools(self) -> list[Row]:
+        """The registered tools as they are now, by name. They are the platform's, for all."""
+        sql = "select * from smartops.v_tools where current order by name"
+        return await self._rows(PLATFORM, sql)
+
+    async def tool(self, name: str) -> list[Row]:
+        """Every form that a tool was ever registered in, the newest first; none if it never was."""
+        sql = "select * from smartops.v_tools where name = $1 order by position desc"
+        return await self._rows(PLATFORM, sql, name)
 
     # --- the log
 
@@ -261,19 +333,30 @@ class Reader:
         rows = await self.rows("select * from smartops.v_tenants where tenant = $1", self.tenant)
         return rows[0] if rows else None
 
+    async def answer(self, command: UUID) -> bytes | None:
+        """What the gateway left for who gave this command, sealed to them; for ten minutes."""
+        [row] = await self.rows("select smartops_vault.answer_to($1) as sealed", command)
+        sealed: bytes | None = row["sealed"]
+        return sealed
+
     # --- beneath
 
     async def rows(self, sql: str, *arguments: object) -> list[Row]:
-        """Ask a question of the views.
+        """Ask a question of the views, about this tenant.
 
         Raises:
             Unreachable: the database does not answer.
             Unauthorised: it does not accept the reader's password.
             Outdated: it has no such view or column.
         """
+        return await self._rows(self.tenant, sql, *arguments)
+
+    async def _rows(self, tenant: str, sql: str, *arguments: object) -> list[Row]:
         with self._mapped():
             pool = await self._open()
             async with pool.acquire(timeout=_CONNECT_SECONDS) as connection:
+                if tenant != self.tenant:
+                    await _choose_tenant(connection, tenant)
                 return [dict(row) for row in await connection.fetch(sql, *arguments)]
 
     async def _open(self) -> asyncpg.Pool[asyncpg.Record]:
@@ -286,13 +369,13 @@ class Reader:
                     timeout=_CONNECT_SECONDS,
                     command_timeout=_QUERY_SECONDS,
                     init=_read_json,
-                    setup=self._choose_tenant,
+                    setup=self._begin,
                 )
             return self._pool
 
-    async def _choose_tenant(self, connection: Any) -> None:
+    async def _begin(self, connection: Any) -> None:
         # At each borrowing: the pool resets the session when a connection comes back.
-        await connection.execute("select set_config('smartops.tenant', $1, false)", self.tenant)
+        await _choose_tenant(connection, self.tenant)
 
     @contextmanager
     def _mapped(self) -> Iterator[None]:
@@ -319,6 +402,10 @@ class Reader:
             raise Unreachable("The database", _place(self._dsn), reason) from error
         except asyncpg.PostgresError as error:
             raise SdkError(f"the database refused to answer: {error}") from error
+
+
+async def _choose_tenant(connection: Any, tenant: str) -> None:
+    await connection.execute("select set_config('smartops.tenant', $1, false)", tenant)
 
 
 async def _read_json(connection: Any) -> None:

@@ -9,8 +9,16 @@ from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
-from smartops.contracts.plan import Phase, Requester
-from smartops.contracts.wire import Category, Check, Environment, JsonObject
+from smartops.contracts.plan import Phase, PlanHeader, Requester
+from smartops.contracts.watching import tick_ms, window_ms
+from smartops.contracts.wire import (
+    ERROR_LIMIT,
+    INCONCLUSIVE_LIMIT,
+    Category,
+    Check,
+    Environment,
+    JsonObject,
+)
 from smartops.sdk.cli.assessment_view import assessment_facts, value_text
 from smartops.sdk.cli.people import who
 from smartops.sdk.cli.text import clip, count, duration, harmless, listing, one_line
@@ -53,7 +61,8 @@ def phases_table(card: PlanCard, *, full: bool = False) -> RenderableType:
             lines += [_action(action, full=full) for action in actions]
             lines += [Text(f"watch  {_check(check)}") for check in phase.checks]
             if phase.rollback_if:
-                lines.append(Text(f"back   if {one_line(phase.rollback_if)}"))
+                lines.append(Text(f"back   if {_condition(phase)}"))
+            lines += [Text(f"time   {told}") for told in _times(phase)]
         above = alike
         table.add_row(f"{number} {one_line(phase.name)}", Group(*lines))
     return table
@@ -71,6 +80,7 @@ def _facts(card: PlanCard, *, full: bool) -> Table:
         ("Reach", Text(_reach(card))),
         ("Undo", _undo(card, full=full)),
         ("Evidence", Text(_evidence(card, full=full))),
+        ("Time", Text(_run_time(header))),
         ("Must still hold", Text(_preconditions(card)) if header.preconditions else None),
     ):
         if value is not None:
@@ -137,7 +147,34 @@ def _preconditions(card: PlanCard) -> str:
 def _likeness(phase: Phase, actions: tuple[Action, ...]) -> str:
     """What two phases share that differ in nothing but their targets."""
     deeds = [(one.tool, one.version, one.category, one.arguments, one.undo) for one in actions]
-    return repr((deeds, phase.checks, phase.rollback_if))
+    rules = phase.model_copy(update={"name": "", "steps": ()})
+    return repr((deeds, rules))
+
+
+def _condition(phase: Phase) -> str:
+    condition = one_line(phase.rollback_if)
+    if phase.checks:
+        return condition
+    return f"{condition}, for {_span(window_ms(phase))}, every {_span(tick_ms(phase))}"
+
+
+def _times(phase: Phase) -> list[str]:
+    told = []
+    if phase.maintenance is not None:
+        told.append(f"changes only from {phase.maintenance}")
+    if phase.timeout_ms is not None:
+        told.append(f"at most {_span(phase.timeout_ms)}, then {_OVERDUE[phase.on_timeout]}")
+    return told
+
+
+_OVERDUE = {"pause": "it pauses", "roll_back": "it rolls back"}
+
+
+def _run_time(header: PlanHeader) -> str:
+    most = f"at most {_span(header.max_run_ms)}, then {_OVERDUE[header.on_timeout]}"
+    back = f"{_span(header.rollback_timeout_ms)} for taking back"
+    window = f"; changes only from {header.maintenance}" if header.maintenance else ""
+    return f"{most}; {back}{window}"
 
 
 def _pace(phase: Phase, steps: int) -> Text:
@@ -148,7 +185,8 @@ def _pace(phase: Phase, steps: int) -> Text:
     else:
         pace = f"{steps} steps, up to {phase.parallelism} at once"
     wait = f", then {_span(phase.wait_ms)} before the first look" if phase.wait_ms else ""
-    return Text(pace + wait, style="dim")
+    batch = f", in batches of {phase.batch}" if phase.batch is not None else ""
+    return Text(pace + batch + wait, style="dim")
 
 
 def _action(action: Action, *, full: bool) -> Text:
@@ -167,10 +205,19 @@ def _action(action: Action, *, full: bool) -> Text:
 
 def _check(check: Check) -> str:
     what = check.target if check.type == "http_200" else check.threshold or ""
-    forgiven = f", {check.failure_limit} forgiven" if check.failure_limit else ""
+    named = check.type
+    if check.query is not None:
+        named = f"{check.name} = {one_line(check.query)}"
+    patience = f", {_span(check.timeout_ms)} per sample" if check.timeout_ms is not None else ""
+    limits = [f"{check.failure_limit} failed"] if check.failure_limit else []
+    if check.inconclusive_limit != INCONCLUSIVE_LIMIT:
+        limits.append(f"{check.inconclusive_limit} without a number in a row")
+    if check.consecutive_error_limit != ERROR_LIMIT:
+        limits.append(f"{check.consecutive_error_limit} errors in a row")
+    forgiven = f", forgiven: {', '.join(limits)}" if limits else ""
     return (
-        f"{check.type} {one_line(what)} for {_span(check.window_ms)}, "
-        f"every {_span(check.interval_ms)}{forgiven}"
+        f"{named} {one_line(what)} for {_span(check.window_ms)}, "
+        f"every {_span(check.interval_ms)}{patience}{forgiven}"
     )
 
 

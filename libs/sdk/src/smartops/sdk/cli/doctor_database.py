@@ -14,10 +14,12 @@ from smartops.sdk.cli.text import count, duration, listing, one_line
 from smartops.sdk.errors import Outdated, SdkError, Unauthorised, Unreachable
 from smartops.sdk.profile import Profile
 from smartops.sdk.reader import Reader
+from smartops.sdk.short_id import short
 
 __all__ = [
     "Lag",
     "judge_clocks",
+    "judge_doubts",
     "judge_failure",
     "judge_lag",
     "judge_parked",
@@ -54,11 +56,13 @@ async def look_at_database(profile: Profile) -> list[Finding]:
             lag = await _lag(reader, profile.tenant)
             skew, round_trip = await _skew(reader)
             parked = await reader.parked(limit=_PARKED_LIMIT)
+            doubts = await reader.newest_calls(status="uncertain", limit=_PARKED_LIMIT)
     except SdkError as error:
         return [judge_failure(error, urlsplit(profile.reader_dsn).netloc.rpartition("@")[2])]
     found = [
         *judge_lag(profile.tenant, lag),
         *judge_parked(parked),
+        *judge_doubts(doubts),
         *judge_clocks(skew, round_trip),
     ]
     if not found:
@@ -111,6 +115,21 @@ def judge_parked(rows: Sequence[dict[str, Any]]) -> list[Finding]:
         "See `smartops parked`: each waits until its cause is mended; nothing else waits for it."
     )
     return [warning(PART, "parked", text, advice)]
+
+
+def judge_doubts(rows: Sequence[dict[str, Any]]) -> list[Finding]:
+    """Whether calls of which nobody knows the outcome wait for a person."""
+    waiting = [row for row in rows if row["settles_by"] == "human"]
+    if not waiting:
+        return []
+    told = listing([f"{short(row['call'])} ({row['tool']} on {row['target']})" for row in waiting])
+    text = f"{count(len(waiting), 'call')} of unknown outcome: {told}"
+    advice = (
+        "Look at the targets, then say what you found: "
+        f"`smartops call settle {short(waiting[0]['call'])} --applied --note ...`, or "
+        "--not-applied; `smartops call list --uncertain` lists them."
+    )
+    return [warning(PART, "uncertain", text, advice)]
 
 
 def judge_clocks(skew: timedelta, round_trip: timedelta) -> list[Finding]:

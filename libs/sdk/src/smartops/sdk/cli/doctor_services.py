@@ -19,7 +19,7 @@ from smartops.contracts.catalogue import SERVICES
 from smartops.sdk.cli.doctor_findings import Finding, problem, warning, well
 from smartops.sdk.cli.text import count, one_line
 
-__all__ = ["Answer", "judge_losses", "judge_service", "look_at_services"]
+__all__ = ["Answer", "judge_losses", "judge_notes", "judge_service", "look_at_services"]
 
 PART = "services"
 _SECONDS = 2.0
@@ -38,6 +38,8 @@ class Answer:
     reasons: tuple[tuple[str, str], ...] = ()
     silence: str = ""
     """Why there is no answer."""
+    notes: tuple[tuple[str, str], ...] = ()
+    """What its parts say of themselves."""
 
 
 async def look_at_services(home: Path) -> list[Finding]:
@@ -78,6 +80,8 @@ async def look_at_services(home: Path) -> list[Finding]:
     ]
     if not judged:
         judged = [well(PART, "ready", f"{count(len(addresses), 'service')} ready")]
+    for answer in answers:
+        judged += judge_notes(answer)
     return found + judged
 
 
@@ -98,6 +102,21 @@ def judge_service(home: Path, name: str, answer: Answer) -> list[Finding]:
     why = "; ".join(f"{part}: {trouble}" for part, trouble in answer.reasons)
     advice = " ".join(dict.fromkeys(_advice(part, log) for part, _ in answer.reasons))
     return [problem(PART, "not_ready", f"{name} is not ready: {why}", advice)]
+
+
+def judge_notes(answer: Answer) -> list[Finding]:
+    """How code that is part of plans is fenced in, as the runner tells."""
+    told = dict(answer.notes).get("sandbox")
+    if told is None:
+        return []
+    if not told.startswith("none"):
+        return [well(PART, "sandbox", f"computed steps run in the sandbox {told}")]
+    text = f"computed steps are refused, other steps are not: sandbox {told}"
+    advice = (
+        "Run the runner on Linux 5.13 or newer, or install bubblewrap; or accept less by "
+        "SMARTOPS_SANDBOX_LEVEL."
+    )
+    return [warning(PART, "no_sandbox", text, advice)]
 
 
 def judge_losses(name: str, metrics: str) -> list[Finding]:
@@ -162,10 +181,11 @@ def _alive(pid: int) -> bool:
 def _ask(url: str) -> Answer:
     try:
         with urlopen(url, timeout=_SECONDS) as reply:  # noqa: S310 - written by our own supervisor
-            return Answer(url, reply.status)
+            return Answer(url, reply.status, notes=_notes(reply.read()))
     except HTTPError as error:
         with error:
-            return Answer(url, error.code, _reasons(error.read()))
+            body = error.read()
+            return Answer(url, error.code, _reasons(body), notes=_notes(body))
     except (OSError, ValueError) as error:
         cause = getattr(error, "reason", error)
         return Answer(url, silence=getattr(cause, "strerror", None) or str(cause))
@@ -178,6 +198,13 @@ def _metrics(url: str) -> str:
             return str(reply.read().decode(errors="replace"))
     except (OSError, ValueError):
         return ""
+
+
+def _notes(body: bytes) -> tuple[tuple[str, str], ...]:
+    with suppress(ValueError, KeyError, TypeError, AttributeError):
+        notes = json.loads(body)["notes"].items()
+        return tuple((one_line(str(part)), one_line(str(note))) for part, note in notes)
+    return ()
 
 
 def _reasons(body: bytes) -> tuple[tuple[str, str], ...]:

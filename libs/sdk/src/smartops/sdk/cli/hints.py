@@ -23,6 +23,9 @@ _ADVICE = {
     "halted": "After a halt nothing can be taken back: add --keep-changes.",
     "not_running": "`{task}` shows where it stands.",
     "ended": "`{task}` shows how.",
+    "may_still_send": "Restart the tool gateway: then its process has ended. Or have an approver "
+    "accept a possible double: --accept-double.",
+    "being_settled": "`{call}` shows what it waits for.",
     "expired": "Submit the intent again for a new plan.",
 }
 
@@ -41,6 +44,7 @@ def hint(error: SdkError, session: Session) -> str:
     advice = _ADVICE.get(error.code, "")
     return advice.format(
         task=session.command("task", about),
+        call=session.command("call", "list", "--uncertain"),
         watch=session.command("watch", about),
         cancel=session.command("cancel", about, "--reason", "..."),
         halt=session.command("halt", about, "--reason", "..."),

@@ -11,12 +11,15 @@ from smartops.sdk.cli import doctor
 from smartops.sdk.cli.commands import (
     approvals,
     audit,
+    calls,
     control,
     history,
     intents,
     parked,
+    privacy,
     stack,
     tasks,
+    tools,
 )
 from smartops.sdk.cli.exits import EPILOG
 from smartops.sdk.cli.help import HelpfulGroup
@@ -42,7 +45,20 @@ First steps:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-for module in (stack, intents, tasks, approvals, control, history, parked, audit, doctor):
+for module in (
+    stack,
+    intents,
+    tasks,
+    approvals,
+    control,
+    calls,
+    history,
+    parked,
+    privacy,
+    tools,
+    audit,
+    doctor,
+):
     module.add_to(app)
 
 

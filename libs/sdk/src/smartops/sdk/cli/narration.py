@@ -10,6 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from smartops.contracts import events as e
+from smartops.contracts.bounds import Limits
 from smartops.contracts.wire import EventData, Purpose
 from smartops.sdk.cli.lines import Attachment, Line, Mark, Told
 from smartops.sdk.cli.sentences import FEW, note, said, tell_end, tell_gate, tell_plan, tell_run
@@ -30,6 +31,7 @@ class Narrator:
         self._quiet = 0
         self._quorum = 1
         self._note = ""
+        self._limits = ""
 
     @property
     def status(self) -> str:
@@ -64,7 +66,7 @@ class Narrator:
                 yield from self._heard(data)
             case e.TaskApprovalGranted() if not data.automatic:
                 names = listing([voice.actor_name for voice in data.approvals])
-                yield Mark.GOOD, "approved", f"by {names}{self._note}"
+                yield Mark.GOOD, "approved", f"by {names}{self._limits}{self._note}"
             case None:
                 text = f"{event.topic}, which a newer version of this command can tell"
                 yield Mark.INFO, "news", text
@@ -78,6 +80,7 @@ class Narrator:
     def _heard(self, data: e.TaskApprovalRecorded) -> Told:
         """A voice among several; a single one is told by what it decides."""
         self._note = note(data.note)
+        self._limits += _limits(data.limits)
         if self._quorum > 1 and data.decision == "approve":
             yield Mark.INFO, "voice", f"{one_line(data.by.actor_name)} says yes{self._note}"
             self._note = ""
@@ -161,6 +164,18 @@ _SETTLES = {
     "probe": "a read will tell",
     "human": "a person must find out",
 }
+
+
+def _limits(limits: Limits) -> str:
+    """What a voice allows, where that is less than the whole plan."""
+    said = ""
+    if limits.max_targets is not None:
+        said += f", {count(limits.max_targets, 'target')} at most"
+    if limits.max_calls is not None:
+        said += f", {count(limits.max_calls, 'call')} at most"
+    if limits.expires_at is not None:
+        said += f", until {limits.expires_at.astimezone():%Y-%m-%d %H:%M}"
+    return said
 
 
 def _call(facts: e.CallFacts) -> str:

@@ -89,10 +89,25 @@ def tell_run(data: EventData) -> Told:
             # The good verdicts of a phase are told in one, when it is done.
             mark = Mark.BAD if data.outcome == "unhealthy" else Mark.WARN
             yield mark, data.outcome, f"{one_line(data.type)}: {said(data.detail)}"
+        case e.TaskComputationEnded():
+            found = "holds" if data.ok else _COMPUTED.get(data.outcome, _words(data.outcome))
+            place = f" (sandbox {one_line(data.level)}, {data.duration_ms:.0f} ms)"
+            why = f": {said(data.detail)}" if data.detail else ""
+            mark = Mark.GOOD if data.ok else Mark.BAD
+            yield mark, "computed", f"{one_line(data.question)} {found}{why}{place}"
         case e.TaskStopping():
             yield Mark.WARN, "stopping", f"{said(data.reason)}; {_THEN[data.then]}"
         case e.TaskPaused():
             yield Mark.WAIT, "paused", f"nothing is in flight: {said(data.reason)}"
+        case e.TaskWaiting():
+            until = f"{data.until:%Y-%m-%d %H:%M} UTC"
+            yield Mark.WAIT, "waiting", f"nothing goes out before {until}: {said(data.reason)}"
+        case e.TaskBatchCompleted():
+            yield (
+                Mark.GOOD,
+                "batch",
+                f"{data.batch + 1} done and healthy, {data.steps} steps so far",
+            )
         case e.TaskResumed():
             yield Mark.INFO, "resumed", said(data.reason) or "going on"
         case e.TaskRollbackStarted():
@@ -111,8 +126,11 @@ def tell_end(data: EventData, took: str) -> Told:
             what = f"{count(data.changed, 'target')} changed, {count(data.calls, 'call')}"
             yield Mark.GOOD, "completed", f"{what}{took}"
         case e.TaskRolledBack():
-            what = f"{count(data.undone, 'change')} taken back: {said(data.reason)}"
-            yield Mark.UNDO, "rolled back", f"{what}{took}"
+            proved = f", {data.verified} proved by reading again" if data.verified else ""
+            open_ = len(data.unverified)
+            unproved = f", {open_} that nothing can read back" if open_ else ""
+            what = f"{count(data.undone, 'change')} taken back{proved}{unproved}"
+            yield Mark.UNDO, "rolled back", f"{what}: {said(data.reason)}{took}"
         case e.TaskCancelled():
             undone = f"{count(data.undone, 'change')} taken back" if data.undone else ""
             kept = f"{count(data.kept, 'change')} kept" if data.kept else ""
@@ -132,6 +150,10 @@ def tell_end(data: EventData, took: str) -> Told:
 def said(text: str) -> str:
     """Text by others, on one line of bearable length."""
     return clip(one_line(text), _WIDTH)
+
+
+_COMPUTED = {"value": "does not hold", "not_run": "was not run"}
+"""Other ends of computed steps are told by their names."""
 
 
 def _words(name: str) -> str:

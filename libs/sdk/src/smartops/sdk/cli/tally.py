@@ -109,6 +109,8 @@ class Tally:
             case e.TaskPaused():
                 self._people_since = event.time
                 self._stage = "paused, waiting for a person"
+            case e.TaskWaiting():
+                self._stage = f"waiting until {data.until:%Y-%m-%d %H:%M} UTC"
             case e.TaskResumed():
                 self._heard_people(event.time)
                 self._stage = "phase"

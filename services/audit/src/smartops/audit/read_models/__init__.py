@@ -11,6 +11,7 @@ from smartops.audit.read_models.plans import PLANS
 from smartops.audit.read_models.runs import RUNS
 from smartops.audit.read_models.tasks import TASKS
 from smartops.audit.read_models.tenants import TENANTS
+from smartops.audit.read_models.tools import TOOLS
 from smartops.audit.read_models.unknown import UNKNOWN_TOPICS
 
 __all__ = ["ALL", "FOLDED", "PROJECTOR"]
@@ -23,11 +24,12 @@ FOLDED: tuple[ReadModel[tuple[object, ...]], ...] = (
     PHASES,
     CALLS,
     ACTORS,
+    TOOLS,
 )
 """Changed by reactions to events. Tasks first: the others look at what became of the task."""
 
 ALL: tuple[ReadModel[tuple[object, ...]], ...] = (*FOLDED, TENANTS, UNKNOWN_TOPICS)
 """Every table that a rebuild must bring back, byte for byte."""
 
-PROJECTOR = 2
+PROJECTOR = 4
 """Raise it with any change of a reaction: at the next start the read models are then rebuilt."""

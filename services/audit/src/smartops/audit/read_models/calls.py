@@ -62,6 +62,16 @@ class CallRow(NamedTuple):
     requested_at: datetime | None
     dispatched_at: datetime | None
     ended_at: datetime | None
+    settles_by: str | None
+    """For uncertain calls: retry, probe or human."""
+    incarnation: UUID | None
+    """The gateway process that sent it last."""
+    deadline: datetime | None
+    """After this the answer to the last send counts as lost."""
+    settled_by: str | None
+    """For settled calls: `probe`, or the person."""
+    accept_double: bool | None
+    """For settled calls: the person accepted that it may happen twice."""
 
 
 CALLS = ReadModel("tool_calls", CallRow, key=2, json=frozenset({"arguments", "output"}))
@@ -111,6 +121,9 @@ def dispatched(book: Book, event: ToolCallDispatched, at: StoredRow) -> Changed:
             send=event.send,
             message=None,
             dispatched_at=row.dispatched_at or at.recorded_at,
+            settles_by=None,
+            incarnation=event.incarnation,
+            deadline=event.deadline,
         )
     ]
 
@@ -126,6 +139,7 @@ def completed(book: Book, event: ToolCallCompleted, at: StoredRow) -> Changed:
             message=None,
             duration_ms=event.duration_ms,
             ended_at=at.recorded_at,
+            settles_by=None,
         )
     ]
 
@@ -140,6 +154,7 @@ def failed(book: Book, event: ToolCallFailed, at: StoredRow) -> Changed:
             message=event.message,
             duration_ms=event.duration_ms,
             ended_at=at.recorded_at,
+            settles_by=None,
         )
     ]
 
@@ -149,7 +164,10 @@ def uncertain(book: Book, event: ToolCallUncertain, at: StoredRow) -> Changed:
     """Not known; `ended_at` stays open."""
     return [
         _with_facts(book, event.call, event.facts, at)._replace(
-            status="uncertain", message=event.reason, send=event.send
+            status="uncertain",
+            message=event.reason,
+            send=event.send,
+            settles_by=event.next,
         )
     ]
 
@@ -165,7 +183,12 @@ def settled(book: Book, event: ToolCallSettled, at: StoredRow) -> Changed:
             status="settled",
             error_code=None if event.applied else "not_applied",
             message=f"settled by {event.by}" + (f": {event.note}" if event.note else ""),
+            output=row.output if event.output is None else _json(event.output),
+            output_digest=event.output_digest,
             ended_at=at.recorded_at,
+            settles_by=None,
+            settled_by=event.by,
+            accept_double=event.accept_double,
         )
     ]
 
@@ -218,6 +241,11 @@ def _row(
         requested_at=None,
         dispatched_at=None,
         ended_at=None,
+        settles_by=None,
+        incarnation=None,
+        deadline=None,
+        settled_by=None,
+        accept_double=None,
     )
 
 

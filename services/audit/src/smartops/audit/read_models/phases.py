@@ -17,6 +17,7 @@ from smartops.contracts.events import (
     TaskHealthChecked,
     TaskPhaseCompleted,
     TaskPhaseStarted,
+    TaskResumed,
     TaskRollbackStarted,
     TaskRolledBack,
 )
@@ -101,6 +102,16 @@ def cancelled(book: Book, event: TaskCancelled, _at: StoredRow) -> Changed:
     end = {"rolling_back": "rolled_back", "executing": "cancelled"}
     return [
         row._replace(status=end[row.status]) for row in _of(book, event.run) if row.status in end
+    ]
+
+
+@PHASES.on(TaskResumed)
+def taken_up(book: Book, event: TaskResumed, _at: StoredRow) -> Changed:
+    """A person has cleared up what an escalated run waited for."""
+    return [
+        row._replace(status="executing")
+        for row in _of(book, event.run)
+        if row.status == "escalated"
     ]
 
 

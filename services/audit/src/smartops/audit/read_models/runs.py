@@ -24,6 +24,7 @@ from smartops.contracts.events import (
     TaskStarted,
     TaskStepSettled,
     TaskStopping,
+    TaskWaiting,
     ToolCallRequested,
 )
 from smartops.contracts.wire import EventData, Purpose
@@ -69,7 +70,8 @@ _MOVES: Mapping[type[EventData], tuple[frozenset[str], str]] = {
     # A run that takes its changes back, or waits for a person, does so also while it stops.
     TaskStopping: (_GOING, "paused"),
     TaskPaused: (_GOING, "paused"),
-    TaskResumed: (_GOING, "executing"),
+    TaskWaiting: (_GOING, "paused"),
+    TaskResumed: (_GOING | {"escalated"}, "executing"),
     TaskRollbackStarted: (_ALIVE, "rolling_back"),
     TaskCompleted: (_ALIVE, "completed"),
     TaskRolledBack: (_ALIVE, "rolled_back"),
@@ -151,6 +153,12 @@ def requested(book: Book, event: ToolCallRequested, at: StoredRow) -> Changed:
 def went_on(book: Book, event: TaskResumed | TaskCompleted, at: StoredRow) -> Changed:
     """Nothing to explain."""
     return _moved(book, event.run, event, at)
+
+
+@RUNS.on(TaskWaiting)
+def waits(book: Book, event: TaskWaiting, at: StoredRow) -> Changed:
+    """It goes on by itself, but not now."""
+    return _moved(book, event.run, event, at, reason=event.reason)
 
 
 @RUNS.on(TaskStopping, TaskPaused, TaskRollbackStarted)

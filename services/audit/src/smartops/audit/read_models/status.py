@@ -32,6 +32,7 @@ from smartops.contracts.events import (
     TaskSpecified,
     TaskStarted,
     TaskStopping,
+    TaskWaiting,
 )
 from smartops.contracts.wire import EventData
 
@@ -88,9 +89,11 @@ _MOVES: Mapping[type[EventData], Move] = {
     TaskGrantRevoked: Move(frozenset({S.EXECUTING, S.PAUSED}), S.PAUSED),
     TaskHalted: Move(_UNSETTLED, S.ESCALATED_TO_HUMAN),
     TaskStarted: Move(_OPEN, S.EXECUTING),
+    TaskWaiting: Move(frozenset({S.EXECUTING, S.PAUSED}), S.PAUSED),
     TaskStopping: Move(frozenset({S.EXECUTING, S.PAUSED}), S.PAUSED),
     TaskPaused: Move(frozenset({S.EXECUTING, S.PAUSED}), S.PAUSED),
-    TaskResumed: Move(frozenset({S.EXECUTING, S.PAUSED}), S.EXECUTING),
+    # Who was called for help may let it go on, too, by settling what nobody knew.
+    TaskResumed: Move(frozenset({S.EXECUTING, S.PAUSED, S.ESCALATED_TO_HUMAN}), S.EXECUTING),
     TaskRollbackStarted: Move(_UNSETTLED, S.EXECUTING),
     TaskCompleted: Move(_UNSETTLED, S.COMPLETED),
     TaskRolledBack: Move(_UNSETTLED, S.ROLLED_BACK),

@@ -32,6 +32,7 @@ from smartops.contracts.events import (
     TaskStarted,
     TaskStopping,
     TaskSubmitted,
+    TaskWaiting,
 )
 from smartops.contracts.ids import read_principal
 from smartops.contracts.wire import EventData
@@ -148,6 +149,12 @@ def went_on(
 def completed(book: Book, event: TaskCompleted, at: StoredRow) -> Changed:
     """Done."""
     return _moved(book, event, at)
+
+
+@TASKS.on(TaskWaiting)
+def waits(book: Book, event: TaskWaiting, at: StoredRow) -> Changed:
+    """It goes on by itself, but not now."""
+    return _moved(book, event, at, message=event.reason)
 
 
 @TASKS.on(TaskStopping, TaskPaused, TaskRollbackStarted)

@@ -13,6 +13,7 @@ from smartops.sdk.cli.session import Session, Usage, run
 from smartops.sdk.short_id import short
 
 if TYPE_CHECKING:
+    from smartops.contracts.bounds import Limits
     from smartops.sdk.client import Client
     from smartops.sdk.plan_card import PlanCard
 
@@ -72,6 +73,18 @@ def approve(
     *,
     task: Task,
     note: Annotated[str, typer.Option(metavar="TEXT", help="For the record.")] = "",
+    max_targets: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Approve changes of at most N targets."),
+    ] = None,
+    max_calls: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Approve at most N calls, repeats included."),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Approve until 14:00, for 45m, or until a date."),
+    ] = None,
     yes: Yes = False,
     full: Full = False,
     ident: Ident = None,
@@ -84,11 +97,16 @@ def approve(
     The card is made from the very bytes that were hashed, and approval names those hashes: a
     plan that changed meanwhile is not approved by it.
 
+    Less than the whole plan can be approved: so many targets, so many calls, until then. A call
+    beyond that is refused and ends the grant; what was changed can still be taken back.
+
     Examples:
       smartops --as approver approve 3f2a
+      smartops --as approver approve 3f2a --max-targets 20 --until 14:00
       smartops --as approver approve 3f2a --yes --note "change 4711"
     """
-    _decide(context, "approve", task, note, ident, yes=yes, full=full)
+    asked = (max_targets, max_calls, until)
+    _decide(context, "approve", task, note, ident, yes=yes, full=full, asked=asked)
 
 
 def reject(
@@ -117,8 +135,10 @@ def _decide(
     *,
     yes: bool,
     full: bool,
+    asked: tuple[int | None, int | None, str | None] = (None, None, None),
 ) -> None:
     async def action(session: Session) -> int:
+        limits = _limits(*asked)
         if not yes and not session.asks:
             raise Usage(f"nobody can be asked here: add --yes to {decision} without a question")
         async with await session.client() as client:
@@ -132,7 +152,13 @@ def _decide(
                 return Exit.WAITING
             # The hashes of the bytes that were shown, not those of the row that led to them.
             decided = await client.decide(
-                found, card.plan_hash, card.assessment_hash, decision, note, id=ident
+                found,
+                card.plan_hash,
+                card.assessment_hash,
+                decision,
+                note,
+                limits=limits,
+                id=ident,
             )
         if session.json:
             session.data({"task": found, "outcome": decided.outcome, "event": decided.event.id})
@@ -143,6 +169,14 @@ def _decide(
         return Exit.OK
 
     run(context, action)
+
+
+def _limits(max_targets: int | None, max_calls: int | None, until: str | None) -> Limits:
+    from smartops.contracts.bounds import Limits  # noqa: PLC0415 - help must not wait for it
+    from smartops.sdk.cli.moments import moment  # noqa: PLC0415 - the same
+
+    ends = moment(until, datetime.now().astimezone(), "--until") if until is not None else None
+    return Limits(max_targets=max_targets, max_calls=max_calls, expires_at=ends)
 
 
 _OUTCOMES = {

@@ -22,16 +22,27 @@ def add_to(app: typer.Typer) -> None:
     app.command(cls=HelpfulCommand, rich_help_panel="Keep")(restore)
 
 
-def up(context: typer.Context) -> None:
+def up(
+    context: typer.Context,
+    *,
+    runners: Annotated[
+        int, typer.Option(min=1, max=8, help="Runner processes that share the runs.")
+    ] = 1,
+    gateways: Annotated[
+        int, typer.Option(min=1, max=8, help="Tool gateway processes that share the calls.")
+    ] = 1,
+) -> None:
     """Start servers and services on this machine, and keep them up until Ctrl-C.
 
     The first start makes the installation: databases, credentials, two local people
     (operator and approver), and a playground fleet to work on. Later starts find all of it.
 
-    Example:
+    Examples:
       smartops up
+      smartops up --runners 2 --gateways 2
     """
-    _end(context, lambda stack: stack.up(context.obj.home, foreground=True))
+    replicas = {"runner": runners, "tool_gateway": gateways}
+    _end(context, lambda stack: stack.up(context.obj.home, replicas=replicas))
 
 
 def demo(

@@ -211,6 +211,12 @@ def _next_step(session: Session, whole: dict[str, Any]) -> str:
             return f"Go on or end it: {session.command('resume', name)} | " + session.command(
                 "cancel", name, "--reason", "..."
             )
+        case "escalated_to_human" if any(
+            row["status"] == "uncertain" and row["settles_by"] == "human" for row in whole["calls"]
+        ):
+            return "Look what became of its open calls, and say so: " + session.command(
+                "call", "list", "--uncertain"
+            )
         case "escalated_to_human":
             return "When it is mended: " + session.command("cancel", name, "--reason", "...")
         case "failed_retryable":

@@ -1,0 +1,44 @@
+"""Moments as people write them: `14:00`, `45m`, `2026-11-21T14:00+01:00`."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, time, timedelta
+
+from smartops.sdk.cli.session import Usage
+
+__all__ = ["moment"]
+
+_SPAN = re.compile(r"([1-9][0-9]{0,4})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
+
+
+def moment(text: str, now: datetime, option: str) -> datetime:
+    """The moment that a person means.
+
+    Args:
+        text: a time of day (the next time that it is so late), a span from now, or a date with
+            time and, unless the time zone here is meant, an offset.
+        now: in the time zone that the person lives in.
+        option: where it was written, for the message.
+
+    Raises:
+        Usage: it is none of these, or past.
+    """
+    if (span := _SPAN.fullmatch(text)) is not None:
+        return now + timedelta(**{_UNITS[span[2]]: int(span[1])})
+    if (clock := _CLOCK.fullmatch(text)) is not None:
+        today = datetime.combine(now.date(), time(int(clock[1]), int(clock[2])), now.tzinfo)
+        return today if today > now else today + timedelta(days=1)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise Usage(
+            f"{option} {text!r} is no moment: write 14:00, 45m or 2026-11-21T14:00"
+        ) from None
+    if found.tzinfo is None:
+        found = found.replace(tzinfo=now.tzinfo)
+    if found <= now:
+        raise Usage(f"{option} {text} is past")
+    return found
