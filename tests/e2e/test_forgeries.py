@@ -130,6 +130,7 @@ def granted(task: UUID, required: TaskApprovalRequired) -> TaskApprovalGranted:
         approvals=(),
         bundle=required.plan_hash,
         expires_at=required.expires_at,
+        envelope=None,
     )
 
 
@@ -166,7 +167,7 @@ async def test_a_grant_that_the_log_does_not_hold_is_given_up_and_starts_nothing
         "another tenant": {"stream": stream("globex", "gate", task)},
     }
     message = told_of(task, granted(task, required), real, **other[lie])
-    subject = house.stack.subjects.event("acme", TaskApprovalGranted.topic, 1, "-", task)
+    subject = house.stack.subjects.event("acme", TaskApprovalGranted.topic, 2, "-", task)
     given_up = await house.given_up("runner-grants")
 
     async with house.without_effect(), intruder(house.stack, POLICY) as thief:

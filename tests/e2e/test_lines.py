@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from smartops.contracts.bounds import Limits
 from smartops.contracts.commands import IntentContext, IntentSubmit, WantedStep
 from smartops.contracts.events import (
     TargetClaimed,
@@ -13,6 +14,7 @@ from smartops.contracts.events import (
     TaskApprovalGranted,
     TaskApprovalRequired,
     TaskCancelled,
+    TaskGrantRevoked,
     TaskPaused,
     TaskPhaseStarted,
     TaskPlanned,
@@ -20,6 +22,7 @@ from smartops.contracts.events import (
     TaskRollbackStarted,
     TaskStarted,
     TaskSubmitted,
+    ToolCallDenied,
     ToolCallDispatched,
 )
 from smartops.contracts.wire import Environment
@@ -105,6 +108,37 @@ async def test_cancelling_under_way_takes_back_what_was_done(house: House) -> No
     assert await house.versions(*servers) == ["2.4.0", "2.4.0"]
     assert len(house.writes(servers[0])) == 2
     assert house.writes(servers[1]) == []
+
+
+async def test_a_run_that_outgrows_its_grant_is_stopped_and_can_still_be_taken_back(
+    house: House,
+) -> None:
+    servers = await house.take(3)
+    task = await house.drift(*servers)
+    required = await house.until(task, TaskApprovalRequired)
+    hashes = (required.plan_hash, required.assessment_hash)
+    with pytest.raises(Refused) as wide:
+        await house.approver.decide(task, *hashes, "approve", limits=Limits(max_targets=4))
+    assert (wide.value.code, wide.value.field) == ("too_wide", "limits.max_targets")
+
+    await house.approver.decide(task, *hashes, "approve", limits=Limits(max_targets=1))
+
+    revoked = await house.until(task, TaskGrantRevoked)
+    assert revoked.principal == "tool_gateway"
+    paused = await house.until(task, TaskPaused)
+    assert "denied" in paused.reason or "revoked" in paused.reason
+    [denied] = await house.told(ToolCallDenied, task)
+    assert denied.reason_code == "outside_envelope"
+    assert denied.message == f"targets granted: 1; {servers[1]} is number 2"
+    with pytest.raises(Refused):
+        await house.operator.resume(task, "go on all the same")
+    assert await house.versions(*servers) == ["2.4.1", "2.4.0", "2.4.0"]
+
+    await house.operator.cancel(task, "then not at all")
+
+    assert await house.outcome(task) == "cancelled"
+    assert await house.versions(*servers) == ["2.4.0", "2.4.0", "2.4.0"]
+    assert house.writes(*servers[1:]) == []
 
 
 async def test_nothing_goes_out_between_pause_and_resume(house: House) -> None:

@@ -21,7 +21,7 @@ from smartops.contracts.envelope import EventMeta, encode
 from smartops.contracts.wire import EventData
 from smartops.eventstore import NewEvent, Trigger, Unit, Write
 from support.audit import AuditDatabase
-from support.audit_histories import OPERATOR, Story, many, ops_task
+from support.audit_histories import OPERATOR, Story, many, ops_task, registered
 
 pytest_plugins = ["support.audit_fixtures"]
 
@@ -101,7 +101,7 @@ async def test_a_call_that_was_only_asked_for_is_not_shown(audit_database: Audit
 
 
 async def test_batches_of_any_size_give_the_same_tables(audit_database: AuditDatabase) -> None:
-    await audit_database.tell([*many("acme"), *many("globex")])
+    await audit_database.tell([*many("acme"), *many("globex"), registered()])
     sums = []
     for batch in (1, 7, 1000):
         async with audit_database.connection() as conn:

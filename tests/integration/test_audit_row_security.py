@@ -119,7 +119,7 @@ async def test_a_reader_has_no_way_into_the_log_or_the_inner_tables(
 
 async def test_a_reader_writes_nothing(two_tenants: AuditDatabase) -> None:
     async with two_tenants.reader("acme") as conn:
-        for name in (*VIEWS, *(model.name for model in ALL)):
+        for name in (*VIEWS, "v_tools", *(model.name for model in ALL)):
             for statement in (
                 f"delete from smartops.{name}",
                 f"insert into smartops.{name} select * from smartops.{name}",
@@ -176,7 +176,10 @@ async def test_the_views_have_the_columns_that_others_rely_on(two_tenants: Audit
         "v_phases": "tenant run phase name status targets started_at completed_at health",
         "v_tool_calls": "tenant call task run purpose tool version target question attempt phase "
         "status requester arguments output output_digest error_code message grant_number rules "
-        "bundle send duration_ms requested_at dispatched_at ended_at",
+        "bundle send duration_ms requested_at dispatched_at ended_at settles_by incarnation "
+        "deadline settled_by accept_double",
+        "v_tools": "tenant name version category risk scope idempotence timeout_ms digest "
+        "descriptor registered_at position current",
         "v_events": "tenant position stream version event_id topic task cause recorded_at state "
         "hash",
     }

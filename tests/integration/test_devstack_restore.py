@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -28,7 +29,9 @@ from smartops.devstack.restore import restore
 from smartops.devstack.secrets import Credentials
 from smartops.devstack.servers import PostgresServer
 from smartops.eventstore import EVENTSTORE, LOGIN_ROLES, EventStore, migrate, set_role_passwords
+from smartops.redact import Finder
 from smartops.sdk.anchors import read_anchors as read_anchored_heads
+from smartops.vault import Keeper, Opener, Vault, new_key
 from support.audit_histories import SERVICES, Story, ops_task, populate
 
 
@@ -174,3 +177,35 @@ async def test_a_copy_that_was_damaged_is_found(tmp_path: Path) -> None:
     victim.write_bytes(content)
     with pytest.raises(BackupError, match="not what the server sent"):
         check_copy(copy)
+
+
+async def test_what_was_erased_after_a_point_does_not_come_back_with_it(tmp_path: Path) -> None:
+    home = tmp_path / "house"
+    erased, kept = UUID(int=1), UUID(int=2)
+    opener = Opener([new_key()])
+
+    async def vault(one: Installed, closing: AsyncExitStack) -> tuple[Keeper, Vault]:
+        role = "smartops_tool_gateway"
+        store = await EventStore.connect(one.server.dsn(role, one.passwords[role]))
+        closing.push_async_callback(store.close, timedelta(seconds=1))
+        return Keeper(store, Finder(), b"t" * 32, opener.sealer), Vault(store, opener)
+
+    async with installed(home) as one, AsyncExitStack() as closing:
+        keeper, values = await vault(one, closing)
+        found = keeper.take_out("acme", "ana@example.com").found
+        for task in (erased, kept):
+            await keeper.keep("acme", task, found)
+        await one.tell(ops_task("acme", "first"))
+        await back_up(home)
+        await mark(home, "here")
+        await one.tell(ops_task("acme", "later"))
+        assert await values.erase("acme", token=None, task=erased) == 1
+
+    told = await restore(home, "here", "olga")
+
+    assert told.erased_again == 1
+    async with installed(home) as one, AsyncExitStack() as closing:
+        _, values = await vault(one, closing)
+        assert await values.values("acme", erased, [found[0].token]) == {}
+        [left] = (await values.values("acme", kept, [found[0].token])).values()
+        assert left.value == "ana@example.com"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from smartops.contracts.canonical import digest
@@ -100,8 +101,12 @@ def phase(
     sequential: bool = False,
     checks: Sequence[Check] = (),
     wait_ms: int = 0,
+    rollback_if: str | None = None,
+    **fields: Any,
 ) -> tuple[Phase, tuple[Step, ...]]:
-    """Steps that share a fate."""
+    """Steps that share a fate; what is watched by checks has a condition, too."""
+    if rollback_if is None:
+        rollback_if = "error_rate > 1%" if checks else ""
     made = Phase(
         name=name,
         steps=tuple(member.hash() for member in steps),
@@ -109,7 +114,8 @@ def phase(
         parallelism=parallelism,
         wait_ms=wait_ms,
         checks=tuple(checks),
-        rollback_if="error_rate > 1%" if checks else "",
+        rollback_if=rollback_if,
+        **fields,
     )
     return made, steps
 
@@ -120,6 +126,7 @@ def plan(
     number: int = 1,
     tenant: str = TENANT,
     task: UUID = TASK,
+    **fields: Any,
 ) -> Plan:
     """A plan of phases, each made by `phase`; one harmless step if none is given."""
     chosen = phases or (phase(step("web-01")),)
@@ -137,6 +144,7 @@ def plan(
             evidence=(digest(b"seen"),),
             total_assets=100,
             phases=tuple(made for made, _ in chosen),
+            **fields,
         ),
         steps=tuple(member for _, members in chosen for member in members),
     )

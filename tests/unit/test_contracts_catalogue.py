@@ -48,11 +48,19 @@ PUBLISHED_NAMES = set(
 """Names that others may count on: said today, or reserved."""
 
 OWN_NAMES = {
+    "limit.leased",
+    "limit.returned",
     "parked.retried",
+    "pii.erased",
+    "pii.revealed",
     "actor.mapped",
     "target.claimed",
     "target.released",
     "task.step.settled",
+    "task.batch.completed",
+    "task.waiting",
+    "task.computation.requested",
+    "task.computation.ended",
     "task.stopping",
 }
 """Names beyond those: facts that the machinery itself needs."""

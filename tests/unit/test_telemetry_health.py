@@ -82,6 +82,21 @@ async def test_ready_is_200_when_all_parts_work() -> None:
     assert answer.json["parts"] == ["log", "bus"]
 
 
+async def test_ready_tells_what_parts_say_of_themselves_which_makes_nobody_unready() -> None:
+    def broken() -> str:
+        raise KeyError("x")
+
+    probes = (
+        Probe("sandbox", lambda: None, lambda: "landlock"),
+        Probe("log", lambda: None),
+        Probe("other", lambda: None, broken),
+    )
+    async with serving(*probes) as server:
+        answer = await ask(server, "/ready")
+    assert (answer.status, answer.json["ready"]) == (200, True)
+    assert answer.json["notes"] == {"sandbox": "landlock", "other": "cannot be told: KeyError: 'x'"}
+
+
 async def test_ready_is_503_and_names_the_parts_in_trouble() -> None:
     def broken() -> str | None:
         raise KeyError("x")

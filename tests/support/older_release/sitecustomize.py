@@ -1,4 +1,4 @@
-"""On a process's PYTHONPATH, this makes it one of a release that knows no second versions."""
+"""On a process's PYTHONPATH: a release that does not know how calls are denied nowadays."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ from types import MappingProxyType
 
 from smartops.contracts import catalogue
 
-_EVENTS = {key: spec for key, spec in catalogue.EVENTS.items() if spec.data.schema_version == 1}
+_NOT_YET = "tool.call.denied.v2"
+
+_EVENTS = {key: spec for key, spec in catalogue.EVENTS.items() if key != _NOT_YET}
 
 catalogue.EVENTS = MappingProxyType(_EVENTS)
-catalogue._NEWEST = {spec.data.topic: spec.data for spec in _EVENTS.values()}
+catalogue._NEWEST = {
+    spec.data.topic: spec.data
+    for spec in sorted(_EVENTS.values(), key=lambda spec: spec.data.schema_version)
+}
 for _handler in catalogue.HANDLERS:
-    _heard = tuple(event for event in _handler.events if event.schema_version == 1)
+    _heard = tuple(event for event in _handler.events if event.type_key() != _NOT_YET)
     object.__setattr__(_handler, "events", _heard)
     object.__setattr__(_handler, "topics", tuple(event.type_key() for event in _heard))

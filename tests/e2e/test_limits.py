@@ -1,0 +1,64 @@
+"""What may not go out yet waits, and looking is not without end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+import pytest
+from smartops.contracts.catalogue import AUDIT, SERVICES
+from smartops.contracts.events import (
+    LimitLeased,
+    TaskPaused,
+    ToolCallDenied,
+    ToolCallDispatched,
+    ToolCallFailed,
+)
+from support.stacks import House, house_at
+
+CALLS = 24
+TASKS, STEPS = 8, 6
+
+
+@pytest.fixture(scope="module")
+async def narrow(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    """A house whose tenant may call seldom, and whose tasks may read little."""
+    async with house_at(
+        tmp_path_factory.mktemp("narrow"),
+        services=[service for service in SERVICES if service != AUDIT],
+        service_env={
+            "tool_gateway": {
+                "SMARTOPS_TENANT_RATE": f'{{"calls": {CALLS}, "window_ms": 3000}}',
+                "SMARTOPS_READS_PER_TASK": "4",
+            }
+        },
+    ) as house:
+        yield house
+
+
+async def test_a_crowd_of_calls_goes_out_as_its_tenant_may_and_none_is_lost(narrow: House) -> None:
+    tasks = [await narrow.staged(f"crowd-{n}", steps=STEPS) for n in range(TASKS)]
+    outcomes = await asyncio.gather(*(narrow.outcome(task) for task in tasks))
+    assert outcomes == ["completed"] * TASKS
+    sent = [len(await narrow.told(ToolCallDispatched, task)) for task in tasks]
+    assert sent == [STEPS] * TASKS
+    windows: Counter[datetime] = Counter()
+    for lease in await narrow.told(LimitLeased):
+        if lease.scope == "tenant":
+            windows[lease.starts_at] += lease.permits
+    assert len(windows) >= TASKS * STEPS // CALLS
+    assert max(windows.values()) <= CALLS
+    assert await narrow.told(ToolCallFailed) == []
+
+
+async def test_a_task_that_looks_without_end_is_denied_and_its_run_waits_for_a_person(
+    narrow: House,
+) -> None:
+    [server] = await narrow.take(1)
+    task = await narrow.drift(server)
+    await narrow.approve(task)
+    await narrow.until(task, TaskPaused)
+    denials = {one.reason_code for one in await narrow.told(ToolCallDenied, task)}
+    assert denials == {"read_budget"}
