@@ -21,7 +21,7 @@ import bootstrap
 TESTS = {
     "planner": "test_planner_*.py",
     "policy": "test_policy_domain*.py",
-    "runner": "test_runner_domain.py",
+    "runner": "test_runner_[dopw]*.py",
     "tool_gateway": "test_gateway_*.py",
     "audit": "test_audit_*.py",
 }

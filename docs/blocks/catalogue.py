@@ -40,9 +40,6 @@ RESERVED_EVENTS: Mapping[str, tuple[str, str]] = {
 RESERVED_COMMANDS: Mapping[str, tuple[str, str]] = {
     "task.clarify": ("planner", "Answer a question about an intent."),
     "plan.edit": ("policy", "Change parameters of a plan, within policy's bounds."),
-    "call.settle": ("tool_gateway", "Say whether an uncertain call was applied."),
-    "call.reveal": ("tool_gateway", "Show a redacted value; the look itself is recorded."),
-    "pii.erase": ("tool_gateway", "Delete a person's values from the vault."),
     "bundle.propose": ("policy", "Propose a policy bundle."),
     "bundle.sign": ("policy", "Sign a proposed bundle."),
     "bundle.activate": ("policy", "Put a signed bundle in force."),
@@ -53,7 +50,6 @@ RESERVED_COMMANDS: Mapping[str, tuple[str, str]] = {
 }
 
 UNSAID: Mapping[str, str] = {
-    "tool.call.settled.v1": "with `call.settle`",
     "autonomy.changed.v1": "with `autonomy.raise`",
 }
 """Events that are defined, read and projected, but that no service says yet."""

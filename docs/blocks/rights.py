@@ -12,7 +12,7 @@ from smartops.contracts.catalogue import SERVICES, categories_of
 
 from blocks.markdown import code, codes, table
 
-__all__ = ["bus", "categories", "functions", "sql_of"]
+__all__ = ["bus", "categories", "functions", "sql_of", "vault_functions"]
 
 _KEY = "U" + "A" * 55
 
@@ -50,11 +50,20 @@ def categories() -> str:
 
 def functions() -> str:
     """The functions through which alone a service writes."""
+    return _functions_of("smartops_log", {"parked": "Inbox: what was set aside"})
+
+
+def vault_functions() -> str:
+    """The functions through which alone anybody reaches the vault."""
+    return _functions_of("smartops_vault", {})
+
+
+def _functions_of(schema: str, told: dict[str, str]) -> str:
     text = sql_of("smartops.eventstore")
-    found = re.findall(r"create function smartops_log\.(\w+)\(", text)
-    told = {"parked": "Inbox: what was set aside", **dict(_comments(text))}
+    found = re.findall(rf"create function {schema}\.(\w+)\(", text)
+    told = {**told, **dict(_comments(text, schema))}
     rows = [[code(name), told.get(name, "")] for name in found if name != "refuse_change"]
-    return table(["function of `smartops_log`", "for"], rows)
+    return table([f"function of `{schema}`", "for"], rows)
 
 
 def sql_of(package: str) -> str:
@@ -70,11 +79,11 @@ def _used(role: str) -> tuple[str, ...]:
     return categories_of(role) if role in SERVICES else ()
 
 
-def _comments(text: str) -> list[tuple[str, str]]:
+def _comments(text: str, schema: str) -> list[tuple[str, str]]:
     """The first sentence of the comment above each function."""
     found = []
     for block, name in re.findall(
-        r"((?:^--.*\n)+)create function smartops_log\.(\w+)\(", text, re.MULTILINE
+        rf"((?:^--.*\n)+)create function {schema}\.(\w+)\(", text, re.MULTILINE
     ):
         lines = [line.removeprefix("--").strip() for line in block.splitlines()]
         first = " ".join(lines).partition(". ")[0].rstrip(".")

@@ -104,6 +104,8 @@ def _variable(model: Any, name: str) -> str:
 
 def _type(annotation: Any) -> str:
     text = getattr(annotation, "__name__", "") if isinstance(annotation, type) else str(annotation)
+    if "smartops." in text:  # A model of ours: written as JSON, as its meaning shows.
+        return "JSON"
     for pattern, word in (
         (r"typing\.|pathlib\.|datetime\.|pydantic\.types\.", ""),
         (r"Literal\[(.*)\]", r"\1"),

@@ -19,6 +19,7 @@ MEANINGS: Mapping[str, str] = {
     "v_runs": "The carrying out of a granted plan.",
     "v_phases": "Phases of a run, with the verdicts of their health checks.",
     "v_tool_calls": "A call that was decided on: what went out, by which rule, what came back.",
+    "v_tools": "A form in which a tool was registered, one is `current`; of tenant `_platform`.",
     "v_events": "The tenant's log itself: the bytes of each event and its place in the hash chain.",
     "v_parked": "Triggers that a service gave up, with the reason.",
     "v_unknown_topics": "Topics that no projector knows, counted.",
