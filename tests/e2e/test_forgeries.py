@@ -380,16 +380,19 @@ async def test_a_hostile_runner_gets_nothing_out_that_was_not_approved(house: Ho
     assert await reason(canary, attempt=5, question="canary/9-x/y") == "step_mismatch"
     assert await reason(canary, call=uuid4()) == "call_mismatch"
     assert await reason(wave) == "phase_order"
-    assert await reason(canary, attempt=6, run=uuid4()) == "grant_mismatch"
+    assert await reason(canary, attempt=6, run=uuid4()) == "run_mismatch"
     assert await reason(wave, attempt=7, task=uuid4()) == "task_mismatch"
     assert await reason(wave, attempt=8, task=other) == "task_mismatch"
     read = {"purpose": Purpose.OBSERVE, "step": None, "call": uuid4(), "question": "0/http_200/0"}
     change = {"asset": victim, "version": "6.6.6"}
     assert await reason(canary, **read, target=victim, arguments=change) == "not_a_read"
-    undo = {"purpose": Purpose.UNDO, "step": None, "call": uuid4()}
+    undo: dict[str, Any] = {"purpose": Purpose.UNDO, "step": None, "call": uuid4()}
     assert await reason(canary, **undo, target=victim, undoes=foreign.call) == "not_its_call"
     undo["call"] = uuid4()
     own = call_id(runner.stream, canary.id, Purpose.DO, 1)
+    assert await reason(canary, **undo, undoes=own) == "call_mismatch"
+    undo["question"] = f"undo/{canary.id}"
+    undo["call"] = call_id(runner.stream, undo["question"], Purpose.UNDO, 1)
     assert await reason(canary, **undo, target=victim, undoes=own) == "undo_mismatch"
 
     assert house.record() == before

@@ -109,8 +109,12 @@ async def test_the_page_lists_exactly_what_a_running_house_shows(lived: House) -
 
     assert set(shown) == set(rows)
     assert {name: kind for name, (kind, _) in shown.items()} == {n: r[0] for n, r in rows.items()}
-    # Nothing was parked or swept in this house, so these have no sample to see labels on.
-    silent = {"orchestrator_parked_total", "orchestrator_swept_total"}
+    # Nothing was parked, swept or put off in this house, so these have no sample to see labels on.
+    silent = {
+        "orchestrator_calls_put_off_total",
+        "orchestrator_parked_total",
+        "orchestrator_swept_total",
+    }
     assert {n: labels for n, (_, labels) in shown.items() if n not in silent} == {
         n: row[1] for n, row in rows.items() if n not in silent
     }

@@ -13,7 +13,7 @@ from smartops.contracts.bounds import Envelope, Limits, ParameterBound
 from smartops.contracts.plan import Plan
 from smartops.contracts.wire import Category
 from smartops.policy.bounds import ATTEMPTS, envelope_of, expiry_within, too_wide
-from smartops.runner.phases import MAX_ATTEMPTS
+from smartops.runner.steps import MAX_ATTEMPTS
 from smartops.sdk.cli.moments import moment
 from smartops.sdk.cli.session import Usage
 from support import plans

@@ -86,7 +86,9 @@ def test_the_numbers_are_the_kernels(machine: str) -> None:
     text = header.read_text()
     kernels = {
         name: int(number)
-        for name, number in re.findall(r"#define __NR(?:3264)?_(\w+)\s+(\d+)\s*$", text, re.MULTILINE)
+        for name, number in re.findall(
+            r"#define __NR(?:3264)?_(\w+)\s+(\d+)\s*$", text, re.MULTILINE
+        )
     }
     renamed = {"newfstatat": "fstatat"}  # The generic list has some names of its own.
     for name, number in ARCHITECTURES[machine][1].items():

@@ -21,7 +21,7 @@ from typing import Any, Final, TypeAlias
 
 from smartops.telemetry.loop_lag import LoopLag
 from smartops.telemetry.metrics import Metrics
-from smartops.telemetry.probes import Probe, troubles
+from smartops.telemetry.probes import Probe, notes, troubles
 
 __all__ = ["AsgiApp", "health_app"]
 
@@ -123,6 +123,7 @@ class _Pages:
                 "reasons": [asdict(trouble) for trouble in found],
                 "service": self._metrics.service,
                 "parts": [probe.name for probe in self._probes],
+                "notes": notes(self._probes),
             },
         )
 

@@ -11,6 +11,7 @@ from smartops.contracts.streams import parse_stream, stream
 from smartops.eventstore.rows import TimerRow
 from smartops.runner.claims import claimed_outcome
 from smartops.runner.runs import CLOCK, Misled, Runs
+from smartops.runner.sandboxing import Sandboxing
 from smartops.runtime.cues import Cue, Order
 from smartops.runtime.reactor import Reaction
 from smartops.runtime.service import Service
@@ -18,7 +19,7 @@ from smartops.runtime.service import Service
 __all__ = ["register"]
 
 
-def register(service: Service, runs: Runs) -> None:
+def register(service: Service, runs: Runs, sandbox: Sandboxing) -> None:
     """Join the runner's reactions to the bus and the timers."""
     views = service.views
 
@@ -52,6 +53,10 @@ def register(service: Service, runs: Runs) -> None:
             return await service.nothing_follows(cue, seen.version)
         task = UUID(parse_stream(cue.stream).id)
         return await runs.heed(cue.tenant, task, gate.grant.run, service.cause(cue, task))
+
+    @service.on_event("runner.computations")
+    async def compute(cue: Cue) -> Reaction:
+        return await runs.compute(cue, sandbox)
 
     @service.on_command("runner.controls")
     async def obey(order: Order[RunPause | RunResume]) -> Reaction:

@@ -16,7 +16,7 @@ from smartops.contracts.events import (
     TaskRolledBack,
     ToolCallRequested,
 )
-from smartops.contracts.ids import call_id
+from smartops.contracts.ids import call_id, question_about
 from smartops.contracts.plan import Step
 from smartops.contracts.wire import Category, Purpose
 from smartops.runner.moves import CLOCK, Moves
@@ -36,9 +36,6 @@ __all__ = [
 
 MAX_UNDO_ATTEMPTS = 3
 """Attempts at taking one change back, or at reading it back, before a person is asked."""
-
-_QUESTION_MAX = 200
-"""Characters of a question, as `tool.call.requested` allows them."""
 
 
 def to_undo(moves: Moves) -> tuple[UUID, ...]:
@@ -221,6 +218,4 @@ def _step(moves: Moves, request: ToolCallRequested) -> Step:
 
 
 def _question(prefix: str, step: Step) -> str:
-    """Names a call about a step. Never cut short: two steps that share it would share its key."""
-    question = f"{prefix}{step.id}"
-    return question if len(question) <= _QUESTION_MAX else f"{prefix}{step.hash()}"
+    return question_about(prefix, step.id, step.hash())

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from smartops.contracts.commands import RunPause, RunResume
-from smartops.contracts.events import BeforeState, TargetClaimed, TargetReleased
+from smartops.contracts.events import (
+    BeforeState,
+    TargetClaimed,
+    TargetReleased,
+    TaskComputationEnded,
+    TaskComputationRequested,
+)
 from smartops.contracts.folds import CallView, GateView, TargetView
 from smartops.contracts.plan import Plan
 from smartops.contracts.streams import PLATFORM, parse_stream, stream
@@ -18,8 +24,11 @@ from smartops.contracts.wire import Environment, Purpose
 from smartops.eventstore.folds import Folded
 from smartops.eventstore.rows import TimerRow
 from smartops.runner import domain
+from smartops.runner.computations import carry_out
+from smartops.runner.computed import note_computed
 from smartops.runner.moves import CLOCK
 from smartops.runner.proofs import before_state
+from smartops.runner.sandboxing import Sandboxing
 from smartops.runner.state import Run, evolve
 from smartops.runtime.cues import Cue, Order
 from smartops.runtime.decision import NOTHING, Decision, Elsewhere, Refusal, SetTimer
@@ -48,6 +57,7 @@ class Runs:
         self._service = service
         self._views = service.views
         self._runs = service.reactor(Run(), evolve)
+        self._computing: dict[UUID, asyncio.Future[TaskComputationEnded]] = {}
 
     async def start(self, name: str, task: UUID, cause: Cause, looks: int = 0) -> Reaction:
         """Begin the run of a grant, once its targets are free; until then look again."""
@@ -125,6 +135,38 @@ class Runs:
 
         cause = self._service.cause(cue, task)
         return await self._runs.react(name, cause, decide_on_word if told else decide)
+
+    async def compute(self, cue: Cue, sandbox: Sandboxing) -> Reaction:
+        """A computed step is asked for: compute it, outside of any decision, and take note."""
+        asked = await self._views.event(cue)
+        if not isinstance(asked, TaskComputationRequested):
+            raise TypeError(f"{cue.topic} asks for no computation")
+        name = cue.stream
+        run = (await self._runs.folds.load(name, at_least=cue.version)).state
+        plan = await self._plan(name, run)
+        ended: TaskComputationEnded | None = None
+        if plan is not None and asked.call in run.in_flight:
+            ended = await self._once(
+                asked.call, lambda: carry_out(self._service, sandbox, name, run, plan, asked)
+            )
+
+        async def decide(run: Run, _fresh: bool) -> Decision:  # noqa: FBT001
+            if plan is None or ended is None:
+                return NOTHING
+            decision = note_computed(run, plan, ended, self._now())
+            return await self._release(name, run, decision)
+
+        return await self._runs.react(name, self._service.cause(cue, asked.task), decide)
+
+    async def _once(
+        self, call: UUID, compute: Callable[[], Awaitable[TaskComputationEnded]]
+    ) -> TaskComputationEnded:
+        """Compute, or wait for what is computed already: a sweep finds what takes its time."""
+        task = self._computing.get(call)
+        if task is None:
+            task = self._computing[call] = asyncio.ensure_future(compute())
+            task.add_done_callback(lambda _: self._computing.pop(call))
+        return await asyncio.shield(task)
 
     async def heed(self, tenant: str, task: UUID, run_id: UUID, cause: Cause) -> Reaction:
         """The gate cancelled, revoked or halted."""

@@ -11,6 +11,7 @@ from smartops.contracts.events import (
     TaskBatchCompleted,
     TaskCancelled,
     TaskCompleted,
+    TaskComputationRequested,
     TaskEscalated,
     TaskFailed,
     TaskHealthChecked,
@@ -140,6 +141,8 @@ def evolve(run: Run, event: EventData) -> Run:
             return replace(fresh, phase=event.phase, phase_open=True, batch=0)
         case ToolCallRequested():
             return _requested(run, event)
+        case TaskComputationRequested():
+            return _requested(run, event.as_call())
         case TaskStepSettled():
             return _settled(run, event)
         case TaskHealthChecked():

@@ -11,6 +11,7 @@ from smartops.contracts.ids import call_id
 from smartops.contracts.maintenance import MaintenanceWindow, is_open, opens_at
 from smartops.contracts.plan import Phase, Step
 from smartops.contracts.wire import Purpose
+from smartops.runner.computing import ask_to_compute, is_computed
 from smartops.runner.deadlines import forget
 from smartops.runner.moves import CLOCK, Moves
 from smartops.runner.state import Run
@@ -113,7 +114,8 @@ def _step_failed(moves: Moves, step: Step, outcome: str) -> bool:
     if outcome == "retry" and attempt < MAX_ATTEMPTS:
         return False
     if outcome == "denied":
-        moves.stop(f"step {step.id} was denied by the gateway", "pause")
+        why = "could not be computed here" if is_computed(step) else "was denied by the gateway"
+        moves.stop(f"step {step.id} {why}", "pause")
         return True
     moves.stop(f"step {step.id} failed", "roll_back")
     return True
@@ -133,6 +135,9 @@ def _in_flight(moves: Moves, step: Step) -> bool:
 
 def _ask(moves: Moves, hashed: str, step: Step) -> None:
     attempt = moves.run.attempts.get(step.id, 0) + 1
+    if is_computed(step):
+        ask_to_compute(moves, hashed, step, attempt)
+        return
     moves.say(
         ToolCallRequested(
             task=moves.task,
