@@ -57,6 +57,8 @@ class Poison:
     subject: str
     payload: bytes
     end: End
+    listeners: tuple[str, ...]
+    """All durables that it comes to, `durable` among them: each has to bring it to its end."""
 
 
 class Poisoner:
@@ -185,13 +187,26 @@ class Poisoner:
     ) -> Poison:
         raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         if not spec.events:
-            return Poison(kind, STRANGER, spec.durable, COMMANDS_STREAM, subject, raw, end)
+            heard = (spec.durable,)
+            return Poison(kind, STRANGER, spec.durable, COMMANDS_STREAM, subject, raw, end, heard)
         sender = next(
             said.publishers[0]
             for topic, said in EVENTS.items()
             if topic in spec.topics and f".{said.data.topic}.v" in subject
         )
-        return Poison(kind, sender, spec.durable, EVENTS_STREAM, subject, raw, end)
+        heard = _listeners(subject)
+        return Poison(kind, sender, spec.durable, EVENTS_STREAM, subject, raw, end, heard)
+
+
+def _listeners(subject: str) -> tuple[str, ...]:
+    """The durables that an event comes to, in whichever version it claims to be."""
+    *_, party, _entity = subject.split(".")
+    return tuple(
+        spec.durable
+        for spec in HANDLERS
+        if spec.party in (None, party)
+        and any(f".{EVENTS[topic].data.topic}.v" in subject for topic in spec.topics)
+    )
 
 
 def _key(topic: str, spec: HandlerSpec) -> str:

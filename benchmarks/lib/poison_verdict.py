@@ -39,10 +39,11 @@ def check_ends(
 ) -> list[str]:
     """What did not end as it should."""
     found = []
-    ours = {(one.stream, place, one.durable) for one, place in sent if one.end is End.DEAD}
-    for one, place in sent:
-        reasons = letters.get((one.stream, place, one.durable), [])
-        what = f"{one.kind!r} at {place} of {one.stream} for {one.durable}"
+    meant = [(one, place, durable) for one, place in sent for durable in one.listeners]
+    ours = {(one.stream, place, durable) for one, place, durable in meant if one.end is End.DEAD}
+    for one, place, durable in meant:
+        reasons = letters.get((one.stream, place, durable), [])
+        what = f"{one.kind!r} at {place} of {one.stream} for {durable}"
         if one.end is End.DEAD and (len(reasons) != 1 or not all(reasons)):
             found.append(f"{what}: {len(reasons)} dead letters {reasons}")
         if one.end is not End.DEAD and reasons:

@@ -76,7 +76,9 @@ def _stranger(home: Path) -> BusUser:
 async def _ended(stack: Stack, plan: Plan, run: Run) -> list[str]:
     """Wait until only what is too new is still with the durables; returns what else is."""
     loop = asyncio.get_running_loop()
-    kept = Counter(one.durable for one, _ in run.sent if one.end is End.GIVEN_BACK)
+    kept = Counter(
+        durable for one, _ in run.sent if one.end is End.GIVEN_BACK for durable in one.listeners
+    )
     commands = sum(
         one.end is End.GIVEN_BACK and one.stream == COMMANDS_STREAM for one, _ in run.sent
     )
