@@ -41,6 +41,9 @@ DELAYS = (timedelta(seconds=1), timedelta(minutes=30), timedelta(days=10), timed
 """Of the timers that are set before each jump of the database's clock."""
 STORM = 5.0
 """So many times the messages of undisturbed work are a storm."""
+AT_LEAST = 1000.0
+"""Messages a second below which nothing is one: what a house says in a calm moment is little, and
+less on a crowded machine."""
 PATIENCE = 4
 """So many times a hold is waited at most until so many approvals are pending."""
 SWEPT_S = 20.0
@@ -210,7 +213,7 @@ def _outcome(
 ) -> Outcome:
     order = check_history(verdict.evidence, verdict.heads)
     timers = [f"timers: {what} {seen.timers[what]}" for what in _MUST_BE_0 if seen.timers[what]]
-    storm = seen.most_per_s > STORM * seen.calm_per_s
+    storm = seen.most_per_s > max(STORM * seen.calm_per_s, AT_LEAST)
     figures = {
         **told,
         **verdict.figures,

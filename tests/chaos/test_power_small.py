@@ -139,7 +139,9 @@ async def test_canaries_lose_what_they_did_not_flush_and_nothing_else(tmp_path: 
         await disk.come_back()
         lost = canary.lost()
         assert lost.flushed == 0
-        assert lost.unflushed == lost.written >= 2 * ROUNDS
+        # The kernel writes back by itself now and then, so a few of them may have been saved.
+        assert 0 < lost.unflushed <= lost.written
+        assert lost.written >= 2 * ROUNDS
 
 
 # ---- would it be noticed? ----------------------------------------------------------------------
