@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.bench.append import APPEND
 from benchmarks.bench.audit_projection import AUDIT_PROJECTION
+from benchmarks.bench.fan_out import FAN_OUT
 from benchmarks.bench.growth import GROWTH
 from benchmarks.bench.ops_task import OPS_TASK, OPS_TASK_WRITE
 from benchmarks.bench.rebuild import REBUILD
@@ -11,10 +12,12 @@ from benchmarks.bench.soak import SOAK
 from benchmarks.lib.experiment import Experiment
 from benchmarks.prove.clock_jumps import CLOCK_JUMPS
 from benchmarks.prove.concurrent_writers import CONCURRENT_WRITERS
+from benchmarks.prove.crash_sweep import CRASH_SWEEP
 from benchmarks.prove.disk_full import DISK_FULL
 from benchmarks.prove.duplicates_and_replays import DUPLICATES_AND_REPLAYS
 from benchmarks.prove.forgeries import FORGERIES_PROOF
 from benchmarks.prove.guards import GUARDS
+from benchmarks.prove.hostile_calls import HOSTILE_CALLS
 from benchmarks.prove.kill_everything import KILL_EVERYTHING
 from benchmarks.prove.kill_lottery import KILL_LOTTERY
 from benchmarks.prove.killed_in_mid_commit import KILLED_IN_MID_COMMIT
@@ -27,6 +30,7 @@ from benchmarks.prove.power_cut import POWER_CUT
 from benchmarks.prove.slow_and_lying_network import SLOW_AND_LYING_NETWORK
 from benchmarks.prove.tampering import TAMPERING
 from benchmarks.prove.withdrawals import WITHDRAWALS
+from benchmarks.prove.zombies import ZOMBIES
 
 __all__ = ["EXPERIMENTS"]
 
@@ -36,7 +40,9 @@ def _by_name(*experiments: Experiment) -> dict[str, Experiment]:
 
 
 EXPERIMENTS = {
-    "bench": _by_name(OPS_TASK, OPS_TASK_WRITE, AUDIT_PROJECTION, APPEND, REBUILD, GROWTH, SOAK),
+    "bench": _by_name(
+        OPS_TASK, OPS_TASK_WRITE, FAN_OUT, AUDIT_PROJECTION, APPEND, REBUILD, GROWTH, SOAK
+    ),
     "prove": _by_name(
         PERMISSIONS,
         KILL_EVERYTHING,
@@ -54,8 +60,11 @@ EXPERIMENTS = {
         TAMPERING,
         WITHDRAWALS,
         FORGERIES_PROOF,
+        HOSTILE_CALLS,
+        ZOMBIES,
         LOST_DURABLES,
         KILLED_IN_MID_COMMIT,
+        CRASH_SWEEP,
         GUARDS,
     ),
 }

@@ -6,16 +6,17 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Self
+from typing import ClassVar, Self
 
 import asyncpg
 from smartops.contracts.envelope import read_data
+from smartops.contracts.errors import ContractError
 from smartops.contracts.wire import EventData
 from smartops.eventstore import StoredRow
 from smartops.eventstore.faults import AWAY
 from smartops.eventstore.reader import COLUMNS
 
-__all__ = ["LogTail", "Said"]
+__all__ = ["LogTail", "Said", "Unreadable"]
 
 _ROWS = (
     f"select {COLUMNS} from smartops_log.events where position > $1 order by position limit 2000"
@@ -24,14 +25,30 @@ LOOK_S = 0.2
 """Longest time between two looks: word of an event may be lost with the bus."""
 
 
+class Unreadable(EventData):
+    """Stands for an event whose bytes are none: somebody wrote them on purpose."""
+
+    topic: ClassVar[str] = "unreadable"
+
+
 class Said:
     """One event of the log: the row, and what it says."""
 
     __slots__ = ("data", "row")
 
-    def __init__(self, row: StoredRow) -> None:
+    def __init__(self, row: StoredRow, *, lenient: bool = False) -> None:
+        """Read it.
+
+        Raises:
+            ContractError: its bytes are no event, and nobody expected that.
+        """
         self.row = row
-        self.data: EventData = read_data(row.topic, row.state)
+        try:
+            self.data: EventData = read_data(row.topic, row.state)
+        except ContractError:
+            if not lenient:
+                raise
+            self.data = Unreadable()
 
     @property
     def at(self) -> float:
@@ -52,6 +69,7 @@ class LogTail:
         *,
         keep: bool = True,
         true_time: Callable[[datetime], datetime] | None = None,
+        lenient: bool = False,
     ) -> None:
         """Prepare.
 
@@ -61,7 +79,9 @@ class LogTail:
             keep: whether `events` holds them as well; a long run would fill the memory.
             true_time: from when the database's clock said that an event was recorded to when it
                 was; None: the same.
+            lenient: whether an event may be `Unreadable`; else following ends there.
         """
+        self._lenient = lenient
         self._dsn = dsn
         self._hear = hear
         self._keep = keep
@@ -121,7 +141,9 @@ class LogTail:
 
     def _take(self, rows: Sequence[StoredRow]) -> None:
         for row in rows:
-            said = Said(row._replace(recorded_at=self._true_time(row.recorded_at)))
+            said = Said(
+                row._replace(recorded_at=self._true_time(row.recorded_at)), lenient=self._lenient
+            )
             self._position = row.position
             if self._keep:
                 self.events.append(said)

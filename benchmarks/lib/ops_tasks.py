@@ -22,7 +22,7 @@ INTENT_BYTES = 300
 """Length of the intent's text."""
 
 PATIENCE_S = 60.0
-"""For one task, whatever else is in flight."""
+"""For one task, whatever else is in flight; unless said otherwise."""
 
 Context = Callable[[str], dict[str, object]]
 """From a task's id in the load to the context of its intent."""
@@ -78,9 +78,19 @@ class OpsTasks:
     `--wait` do. Use as an async context manager.
     """
 
-    def __init__(self, stack: Stack, context: Context, seed: int) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        context: Context,
+        seed: int,
+        *,
+        environment: str = "sandbox",
+        patience_s: float = PATIENCE_S,
+    ) -> None:
         self._stack = stack
         self._context = context
+        self._environment = environment
+        self._patience_s = patience_s
         self._random = random.Random(seed)
         self._prefix = f"{self._random.getrandbits(48):012x}"
         self._count = 0
@@ -118,7 +128,7 @@ class OpsTasks:
         watched = self._watched[task] = _Watched(loop.create_future(), loop.create_future())
         began = time.perf_counter()
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(self._patience_s):
                 await self._operator.command("intent.submit", ident, payload)
                 required = await watched.waiting
                 waiting = time.perf_counter()
@@ -126,7 +136,8 @@ class OpsTasks:
                 await watched.done
         except TimeoutError as error:
             stage = "its end" if watched.waiting.done() else "its approval"
-            raise Failed(f"task {task}: nothing heard of {stage} in {PATIENCE_S:g} s") from error
+            why = f"task {task}: nothing heard of {stage} in {self._patience_s:g} s"
+            raise Failed(why) from error
         finally:
             del self._watched[task]
         return Timing(waiting - began, time.perf_counter() - began)
@@ -150,7 +161,7 @@ class OpsTasks:
         words = f"measure {ident} " + f"{self._random.getrandbits(1200):0300x}"
         intent = {
             "intent": words[:INTENT_BYTES],
-            "environment": "sandbox",
+            "environment": self._environment,
             "context": self._context(ident),
         }
         return json.dumps(intent).encode()

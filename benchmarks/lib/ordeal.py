@@ -248,7 +248,11 @@ async def judge(
 
 
 async def read_evidence(
-    stack: Stack, endured: Endured, true_time: TrueTime | None = None
+    stack: Stack,
+    endured: Endured,
+    true_time: TrueTime | None = None,
+    *,
+    lenient: bool = False,
 ) -> tuple[Evidence, list[Head]]:
     """Read everything anew: what was followed meanwhile may have been lost in a crash since."""
     fates = Fates()
@@ -259,7 +263,8 @@ async def read_evidence(
         blobs = await connection.fetch("select digest, content from smartops_log.blobs")
     finally:
         await connection.close()
-    async with LogTail(stack.postgres.dsn(), fates.hear, true_time=true_time) as tail:
+    dsn = stack.postgres.dsn()
+    async with LogTail(dsn, fates.hear, true_time=true_time, lenient=lenient) as tail:
         await tail.until(lambda: len(tail.events) >= head, 60 + head / READ_PER_S)
     fleet = {str(server["id"]): server for server in await stack.fleet()}
     evidence = Evidence(

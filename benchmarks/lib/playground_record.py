@@ -27,6 +27,8 @@ class Request:
     headers: Mapping[str, str | None]
     outcome: str | None = None
     """applied, replayed (an earlier answer given again), refused; None: it never got that far."""
+    done_at: float | None = None
+    """When that was, in seconds of the epoch."""
 
     @property
     def call(self) -> str | None:
@@ -55,4 +57,5 @@ def read_record(path: Path) -> list[Request]:
         for outcome in ("applied", "replayed", "refused"):
             if outcome in entry:
                 found[entry[outcome]].outcome = outcome
+                found[entry[outcome]].done_at = entry["at"]
     return list(found.values())

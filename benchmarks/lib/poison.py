@@ -187,7 +187,7 @@ class Poisoner:
     ) -> Poison:
         raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         if not spec.events:
-            heard = (spec.durable,)
+            heard: tuple[str, ...] = (spec.durable,)
             return Poison(kind, STRANGER, spec.durable, COMMANDS_STREAM, subject, raw, end, heard)
         sender = next(
             said.publishers[0]

@@ -70,6 +70,8 @@ def _wanted(facts: CallFacts) -> tuple[str, str, JsonObject]:
             return "PUT", f"{base}/version", {"version": facts.arguments["version"]}
         case "restart_server":
             return "POST", f"{base}/restart", {"reason": facts.arguments.get("reason", "")}
+        case "set_config_value":
+            return "PUT", f"/v1/config/{facts.target}", {"value": facts.arguments["value"]}
         case _:
             return "?", facts.tool, {}
 

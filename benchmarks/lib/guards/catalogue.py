@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.lib.guards.door_guards import DOOR_GUARDS
+from benchmarks.lib.guards.execution_guards import EXECUTION_GUARDS
 from benchmarks.lib.guards.log_guards import LOG_GUARDS
 from benchmarks.lib.guards.mutant import Mutant
 from benchmarks.lib.guards.service_guards import SERVICE_GUARDS
@@ -10,6 +11,7 @@ from benchmarks.lib.guards.service_guards import SERVICE_GUARDS
 __all__ = ["MUTANTS"]
 
 MUTANTS: dict[str, Mutant] = {
-    mutant.name: mutant for mutant in (*LOG_GUARDS, *SERVICE_GUARDS, *DOOR_GUARDS)
+    mutant.name: mutant
+    for mutant in (*LOG_GUARDS, *SERVICE_GUARDS, *EXECUTION_GUARDS, *DOOR_GUARDS)
 }
 """By name, for the command line."""

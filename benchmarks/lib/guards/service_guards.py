@@ -25,6 +25,35 @@ _KILL = Trial(
     "killed-in-mid-commit",
     ("--tasks", "2", "--servers", "60", "--rounds", "1", "--intents", "6", "--patience", "45"),
 )
+_CRASH = ("--rounds", "1", "--together", "1", "--patience", "45")
+_SWEEP = Trial("crash-sweep", (*_CRASH, "--point", "dispatch.before"))
+_SWEEP_REPLY = Trial("crash-sweep", (*_CRASH, "--point", "reply.before"))
+
+_SENT_FIRST = (
+    Edit(
+        f"{_GATEWAY}/calls.py",
+        "            return domain.dispatch(",
+        "            vars(self._sender).setdefault('early', {})[name] = await "
+        "self._carrier.carry_out(\n"
+        "                name, facts, facts.arguments, tool, request.call, key=_key(request)\n"
+        "            )\n"
+        "            await reach('dispatch.before', request.task)\n"
+        "            return domain.dispatch(",
+    ),
+    Edit(
+        f"{_GATEWAY}/calls.py",
+        '        await reach("dispatch.before", request.task)\n        reaction',
+        "        reaction",
+    ),
+    Edit(
+        f"{_GATEWAY}/sending.py",
+        "        answer, took = await self._carrier.carry_out(",
+        "        early = vars(self).get('early', {}).pop(name, None)\n"
+        "        answer, took = early or await self._carrier.carry_out(",
+    ),
+)
+"""Sends while it is decided; the place before the commit comes behind it."""
+
 SERVICE_GUARDS = (
     # ---- what was taken back ---------------------------------------------------------------
     Mutant(
@@ -180,28 +209,7 @@ SERVICE_GUARDS = (
     Mutant(
         "commit-before-send",
         "a call is committed before its socket opens",
-        (
-            Edit(
-                f"{_GATEWAY}/calls.py",
-                "            went = True\n            return domain.dispatch(",
-                "            went = True\n"
-                "            vars(self).setdefault('early', {})[name] = await "
-                "self._carrier.carry_out(\n"
-                "                name, facts, facts.arguments, tool, request.call, "
-                "key=_key(request)\n            )\n"
-                "            return domain.dispatch(",
-            ),
-            Edit(
-                f"{_GATEWAY}/calls.py",
-                "        answer, took = await self._carrier.carry_out(\n"
-                "            name, sent.facts, sent.facts.arguments, tool, ident, key=sent.key\n"
-                "        )",
-                "        early = vars(self).get('early', {}).pop(name, None)\n"
-                "        answer, took = early or await self._carrier.carry_out(\n"
-                "            name, sent.facts, sent.facts.arguments, tool, ident, key=sent.key\n"
-                "        )",
-            ),
-        ),
+        _SENT_FIRST,
         _LOSE,
         "requests arrive before they are in the log",
     ),
@@ -211,19 +219,52 @@ SERVICE_GUARDS = (
         (
             Edit(
                 f"{_GATEWAY}/domain.py",
-                "    again = sent.idempotence is Idempotence.IDEMPOTENT and call.sends < MAX_SENDS",
-                "    again = call.sends < MAX_SENDS",
+                "        case Idempotence.IDEMPOTENT if call.sends < MAX_SENDS:",
+                "        case _ if call.sends < MAX_SENDS:",
             ),
         ),
         _LOSE,
         "a restart whose answer was lost goes out twice",
     ),
     Mutant(
+        "commit-before-send-at-a-crash",
+        "a call is committed before its socket opens",
+        _SENT_FIRST,
+        _SWEEP,
+        "a restart that was sent, and is not in the log, goes out again after the crash",
+    ),
+    Mutant(
+        "opaque-sent-again-at-a-crash",
+        "what is not idempotent is not sent again",
+        (
+            Edit(
+                f"{_GATEWAY}/domain.py",
+                "        case Idempotence.IDEMPOTENT if call.sends < MAX_SENDS:",
+                "        case _ if call.sends < MAX_SENDS:",
+            ),
+        ),
+        _SWEEP_REPLY,
+        "a restart whose gateway was killed before it read the answer goes out twice",
+    ),
+    Mutant(
+        "read-back-unread",
+        "what is read back is compared with what was wanted",
+        (
+            Edit(
+                f"{_GATEWAY}/settling.py",
+                "    if before is not None and _same(output, before):",
+                "    if True:",
+            ),
+        ),
+        _SWEEP_REPLY,
+        "what was applied is sent again, refused, and in the end left to a person",
+    ),
+    Mutant(
         "uncertain-as-failed",
         "a lost answer is uncertain, not failed",
         (
             Edit(
-                f"{_GATEWAY}/adapters/fleet.py",
+                f"{_GATEWAY}/adapters/json_api.py",
                 '            return Unknown(f"no answer: {_plain(error)}")',
                 '            return NotApplied("no_answer", _plain(error), retryable=True)',
             ),

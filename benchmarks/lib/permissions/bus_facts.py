@@ -80,6 +80,10 @@ SAID_BY: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "task.phase.started": (RUNNER,),
         "task.health.checked": (RUNNER,),
         "task.phase.completed": (RUNNER,),
+        "task.computation.requested": (RUNNER,),
+        "task.computation.ended": (RUNNER,),
+        "task.batch.completed": (RUNNER,),
+        "task.waiting": (RUNNER,),
         "task.stopping": (RUNNER,),
         "task.paused": (RUNNER,),
         "task.resumed": (RUNNER,),
@@ -99,12 +103,21 @@ SAID_BY: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "command.refused": (PLANNER, POLICY, RUNNER, GATEWAY),
         # Each service tells how another try at what it had parked ended.
         "parked.retried": (PLANNER, POLICY, RUNNER, GATEWAY),
+        # What was done with personal data, by whom and why; never a value.
+        "pii.revealed": (GATEWAY,),
+        "pii.erased": (GATEWAY,),
         "audit.appended": (AUDIT,),
     }
 )
 """Who says which event on the bus."""
 
-NOT_SAID = ("task.step.settled", "target.claimed", "target.released")
+NOT_SAID = (
+    "task.step.settled",
+    "target.claimed",
+    "target.released",
+    "limit.leased",
+    "limit.returned",
+)
 """Events of the log that are nobody's business on the bus."""
 
 RESERVED = (
@@ -133,6 +146,11 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "parked.retry_policy": POLICY,
         "parked.retry_runner": RUNNER,
         "parked.retry_tool_gateway": GATEWAY,
+        # The service that sent the call; it asks for the role.
+        "call.settle": GATEWAY,
+        # The service that holds the vault's key; it asks for the role.
+        "call.reveal": GATEWAY,
+        "pii.erase": GATEWAY,
     }
 )
 """Who decides which command; anybody with a name of its own may give it."""
@@ -144,13 +162,18 @@ DURABLES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "planner-intents": ("SMARTOPS_COMMANDS", PLANNER),
         "planner-evidence": ("SMARTOPS", PLANNER),
         "policy-plans": ("SMARTOPS", POLICY),
+        "policy-breaches": ("SMARTOPS", POLICY),
         "policy-decisions": ("SMARTOPS_COMMANDS", POLICY),
         "policy-controls": ("SMARTOPS_COMMANDS", POLICY),
         "runner-grants": ("SMARTOPS", RUNNER),
         "runner-calls": ("SMARTOPS", RUNNER),
         "runner-gate": ("SMARTOPS", RUNNER),
+        # The runner asks itself: what it computes is asked for by an event of its own.
+        "runner-computations": ("SMARTOPS", RUNNER),
         "runner-controls": ("SMARTOPS_COMMANDS", RUNNER),
         "tool_gateway-calls": ("SMARTOPS", GATEWAY),
+        "tool_gateway-settlements": ("SMARTOPS_COMMANDS", GATEWAY),
+        "tool_gateway-privacy": ("SMARTOPS_COMMANDS", GATEWAY),
         "planner-parked": ("SMARTOPS_COMMANDS", PLANNER),
         "policy-parked": ("SMARTOPS_COMMANDS", POLICY),
         "runner-parked": ("SMARTOPS_COMMANDS", RUNNER),

@@ -75,6 +75,8 @@ RELATIONS: Mapping[str, Rights] = MappingProxyType(
         "smartops_log.snapshots": _WORK,
         "smartops_log.writers": _WORK,
         "smartops_log.migrations": _WORK,
+        "smartops_vault.entries": _WORK,
+        "smartops_vault.answers": _WORK,
         "smartops.progress": _MODEL,
         "smartops.tenants": _MODEL,
         "smartops.plans": _MODEL,
@@ -85,6 +87,7 @@ RELATIONS: Mapping[str, Rights] = MappingProxyType(
         "smartops.runs": _MODEL_SEEN,
         "smartops.phases": _MODEL_SEEN,
         "smartops.tool_calls": _MODEL_SEEN,
+        "smartops.tools": _MODEL_SEEN,
         "smartops.v_tenants": _VIEW,
         "smartops.v_actors": _VIEW,
         "smartops.v_tasks": _VIEW,
@@ -93,6 +96,7 @@ RELATIONS: Mapping[str, Rights] = MappingProxyType(
         "smartops.v_runs": _VIEW,
         "smartops.v_phases": _VIEW,
         "smartops.v_tool_calls": _VIEW,
+        "smartops.v_tools": _VIEW,
         "smartops.v_events": _VIEW,
         "smartops.v_parked": _VIEW,
     }
@@ -106,12 +110,26 @@ LOG_FUNCTIONS = (
 )
 """Each is limited to the caller's own rows and categories."""
 
+INCARNATIONS = ("incarnation_begin", "incarnations_alive")
+"""By the first a process shows that it lives, by the other it is told of others."""
+
+VAULT_FUNCTIONS = ("get", "erase", "answer", "under_other_keys", "reseal", "sweep")
+"""They take values out of the vault, or delete them."""
+
 GENERATIONS = ("begin_generation", "keep_generation", "switch_generation", "drop_generation")
 """They let audit build new read models beside the old ones, and put them in their place."""
 
 FUNCTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         **{f"smartops_log.{name}": (*SERVICES, OWNER) for name in LOG_FUNCTIONS},
+        **{f"smartops_log.{name}": (GATEWAY, OWNER) for name in INCARNATIONS},
+        # Only the two before call it.
+        "smartops_log.incarnation_key": (OWNER,),
+        # Who brings personal data into the log puts it away first; nobody else takes it out.
+        "smartops_vault.put": (PLANNER, GATEWAY, OWNER),
+        **{f"smartops_vault.{name}": (GATEWAY, OWNER) for name in VAULT_FUNCTIONS},
+        # Sealed to who asked, so the reader is welcome to it.
+        "smartops_vault.answer_to": (READER, OWNER),
         # A trigger's function: nobody calls it.
         "smartops_log.refuse_change": (OWNER,),
         "smartops.current_tenant": (AUDIT, READER, OWNER),
@@ -123,6 +141,7 @@ FUNCTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 SCHEMAS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "smartops_log": {"usage": (*SERVICES, OWNER), "create": (OWNER,)},
+        "smartops_vault": {"usage": (PLANNER, GATEWAY, READER, OWNER), "create": (OWNER,)},
         "smartops": {"usage": (AUDIT, READER, OWNER), "create": (OWNER,)},
         # Audit fills the tables there; only the owner's functions make, move and drop them.
         "smartops_next": {"usage": (AUDIT, OWNER), "create": (OWNER,)},

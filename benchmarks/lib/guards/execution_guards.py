@@ -1,0 +1,121 @@
+"""Guards of calls that are under way, switched off: seen by generated attacks and by zombies."""
+
+from __future__ import annotations
+
+from benchmarks.lib.guards.mutant import Edit, Mutant, Trial
+
+__all__ = ["EXECUTION_GUARDS"]
+
+_GATEWAY = "services/tool_gateway/src/smartops/tool_gateway"
+_CHECKS = f"{_GATEWAY}/checks.py"
+
+_HOSTILE = Trial("hostile-calls", ("--calls", "300"))
+_STILL = Trial(
+    "zombies", ("--rounds", "1", "--together", "3", "--doubles", "0", "--place", "send.before")
+)
+
+EXECUTION_GUARDS = (
+    Mutant(
+        "step-hash-generated",
+        "the gateway compares each call with the approved step",
+        (
+            Edit(
+                _CHECKS,
+                "    if (step.tool, step.version, step.target) != "
+                "(request.tool, request.version, request.target):",
+                "    if False:",
+            ),
+        ),
+        _HOSTILE,
+        "a call goes out that differs from its step",
+    ),
+    Mutant(
+        "no-grant-check-generated",
+        "the gateway checks that the grant is there, is the run's, and holds",
+        (
+            Edit(
+                _CHECKS,
+                "    if (denial := _grant_holds(request, run, gate, now)) is not None:",
+                "    if (denial := None) is not None:",
+            ),
+        ),
+        _HOSTILE,
+        "a call goes out under a grant that was taken back, ran out, or is another's",
+    ),
+    Mutant(
+        "place-of-request",
+        "a request speaks for the run in whose history it stands, and an undo has one name",
+        (
+            Edit(
+                f"{_GATEWAY}/assessing.py",
+                "        if (denial := check_place(request, context.requester_stream, "
+                "context.run)) is not None:",
+                "        if (denial := None) is not None:",
+            ),
+        ),
+        _HOSTILE,
+        "a step that was done goes out again, asked for by a run that was made up",
+    ),
+    Mutant(
+        "attempts-before",
+        "an attempt that was denied says nothing of those before it",
+        (
+            Edit(
+                f"{_GATEWAY}/context.py",
+                "        if view.status is not CallStatus.DENIED or attempt == 1:",
+                "        if True:",
+            ),
+        ),
+        _HOSTILE,
+        "a step that was done goes out again, as its third attempt",
+    ),
+    Mutant(
+        "envelope",
+        "no call goes beyond its grant's envelope",
+        (
+            Edit(
+                f"{_GATEWAY}/assessing.py",
+                "        if (denial := _reach(context, permit)) is not None:",
+                "        if (denial := None) is not None:",
+            ),
+        ),
+        _HOSTILE,
+        "more calls, or targets, than were granted",
+    ),
+    Mutant(
+        "fuse",
+        "nothing is sent behind its deadline, or by whoever can no longer prove to live",
+        (
+            Edit(
+                f"{_GATEWAY}/sending.py",
+                "        if self.left <= timedelta(0):",
+                "        if False:",
+            ),
+            Edit(
+                f"{_GATEWAY}/sending.py",
+                "        if not holder.holds(self.incarnation):",
+                "        if False:",
+            ),
+            Edit(
+                f"{_GATEWAY}/sending.py",
+                "        timeout = min(outbound.timeout, self.fuse.left)",
+                "        timeout = outbound.timeout",
+            ),
+        ),
+        _STILL,
+        "a gateway that stood still sends what it was about to send",
+    ),
+    Mutant(
+        "may-still-send",
+        "no second attempt at what may yet be sent, unless a person accepts a double",
+        (
+            Edit(
+                f"{_GATEWAY}/settling.py",
+                "    if command.retry and not command.accept_double and may_still_send(sent, who):",
+                "    if False:",
+            ),
+        ),
+        _STILL,
+        "a call is attempted again while its first sender may yet send it",
+    ),
+)

@@ -1,0 +1,1 @@
+"""Calls and plans that nobody approved, made by seeded mutation of really approved plans."""
