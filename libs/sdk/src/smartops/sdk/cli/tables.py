@@ -49,9 +49,14 @@ def table(
     drawn = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, show_edge=False)
     for head in heads:
         wide = head == "what"
-        drawn.add_column(head, no_wrap=True, overflow="ellipsis", ratio=1 if wide else None)
+        # That one may shrink: of a column that may not, all of its text is taken for needed, and
+        # the others would be cut for it. Its cells keep to one line by themselves.
+        drawn.add_column(head, no_wrap=not wide, overflow="ellipsis", ratio=1 if wide else None)
     for row in rows:
-        drawn.add_row(*(status_text(cell) for cell in row))
+        cells = [status_text(cell) for cell in row]
+        for head, cell in zip(heads, cells, strict=True):
+            cell.no_wrap, cell.overflow = head == "what" or None, "ellipsis"
+        drawn.add_row(*cells)
     return drawn
 
 

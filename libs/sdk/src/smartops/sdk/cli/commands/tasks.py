@@ -166,11 +166,15 @@ def _show(session: Session, whole: dict[str, Any]) -> None:
 def _decision(row: Row, now: datetime) -> str:
     from smartops.sdk.cli.text import age  # noqa: PLC0415 - the same
 
+    note = f": {row['note']}" if row["note"] else ""
+    # Who decided approved it; it was taken back by somebody else, and later.
+    revoked = f", then revoked{note}" if row["status"] == "revoked" else ""
     if row["automatic"]:
-        return "by policy itself"
+        return f"by policy itself{revoked}"
     names = ", ".join(row["decided_by_names"])
     by = f" by {names}" if names else ""
-    note = f": {row['note']}" if row["note"] else ""
+    if revoked:
+        return f"approved{by}{revoked}"
     due = f", due {age(row['expires_at'], now)}" if row["status"] == "pending" else ""
     return f"{row['status']}{by}{note}{due}"
 
@@ -206,6 +210,10 @@ def _next_step(session: Session, whole: dict[str, Any]) -> str:
         case "needs_approval":
             return "Read the plan and decide: " + session.command(
                 "--as", "approver", "approve", name
+            )
+        case "paused" if any(one["status"] == "revoked" for one in whole["approvals"]):
+            return "Its grant was taken back, so end it: " + session.command(
+                "cancel", name, "--reason", "..."
             )
         case "paused":
             return f"Go on or end it: {session.command('resume', name)} | " + session.command(

@@ -104,20 +104,16 @@ def _unknown(session: Session, name: str, known: list[str]) -> str:
 
 def _table(rows: list[Row]) -> Any:
     from smartops.sdk.cli.tables import table  # noqa: PLC0415 - the same
-    from smartops.sdk.cli.text import age  # noqa: PLC0415 - the same
 
-    now = datetime.now(UTC)
     return table(
-        ["tool", "version", "risk", "category", "scope", "what", "since"],
+        ["tool", "version", "risk", "category", "what"],
         [
             [
                 row["name"],
                 row["version"],
                 row["risk"],
                 row["category"],
-                row["scope"],
                 row["descriptor"]["description"],
-                age(row["registered_at"], now),
             ]
             for row in rows
         ],
