@@ -143,7 +143,7 @@ async def test_the_list_tells_what_there_is(command: Command) -> None:
     code, out, _ = await command("tools", "list")
     assert code == 0
     head, _, *rows = out.splitlines()
-    assert head.split() == ["tool", "version", "risk", "category", "scope", "what", "since"]
+    assert head.split() == ["tool", "version", "risk", "category", "what"]
     assert [row.split()[0] for row in rows] == ["apply_patch", "execute_failover", "get_asset"]
     assert "state_change_prod" in rows[0]
     code, out, _ = await command("--json", "tools", "list")
