@@ -73,6 +73,7 @@ class Plan:
         together: calls of each kind that may be held at once; of those that are read back, four.
         doubles: calls at the end of which a double is accepted.
         still_s: shortest and longest time that a gateway stands still; a call may take 5 s.
+        runner_s: the same for a runner.
         places: by name; none: all.
         patience_s: for whatever must happen.
     """
@@ -82,6 +83,7 @@ class Plan:
     together: int = 8
     doubles: int = 10
     still_s: tuple[float, float] = (7.5, 12.0)
+    runner_s: tuple[float, float] = (3.0, 9.0)
     places: Sequence[str] = ()
     patience_s: float = 90.0
 
@@ -180,7 +182,7 @@ class Night:
         await asyncio.sleep(self.random.uniform(0.0, 2.0))
         self.still.stop(pid)
         self.found.standstills[RUNNER] += 1
-        await asyncio.sleep(self.random.uniform(3.0, 9.0))
+        await asyncio.sleep(self.random.uniform(*self.plan.runner_s))
         self.still.go_on(pid)
 
     # ---- people -------------------------------------------------------------------------------
