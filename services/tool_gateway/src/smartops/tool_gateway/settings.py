@@ -49,9 +49,9 @@ class GatewaySettings(ServiceSettings):
     bundle: Path | None = None
     """Folder of Rego modules; none takes the one that comes with the product."""
 
-    max_output_bytes: int = Field(default=1_000_000, ge=1)
+    max_output_bytes: int = Field(default=4_000_000, ge=1)
     """Longest answer that is read of any tool; of a write that answers more, the outcome is
-    unknown."""
+    unknown. The metrics of some 20,000 servers on one page are as long."""
 
     reads_per_task: int = Field(default=100_000, ge=1)
     """Reads that one task may ask for: its evidence, and its run's health samples."""
