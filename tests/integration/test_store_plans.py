@@ -128,3 +128,35 @@ async def test_a_look_at_the_timers_reads_no_more_of_those_that_wait(
 
     grown = {table: after[table] - before[table] for table in ("timers", "inbox")}
     assert max(grown.values()) <= ROUNDS * PER_UNIT, grown
+
+
+async def test_a_rare_topic_is_found_without_a_walk_through_the_log(
+    fresh_database: FreshDatabase,
+) -> None:
+    await migrate(fresh_database.dsn)
+    admin = await asyncpg.connect(fresh_database.dsn)
+    try:
+        await set_role_passwords(admin, dict.fromkeys(LOGIN_ROLES, PASSWORD))
+        store = await EventStore.connect(fresh_database.dsn_for(PLANNER, PASSWORD))
+        for number in range(5):
+            topics = ["task.planned.v1"] * 400 + ["task.failed.v1"]
+            write = Write(f"acme/task-{number}", 0, [event(topic) for topic in topics])
+            await store.append(Unit([Trigger("planned", uuid4())], [write]))
+        await store.close()
+        await admin.execute("analyze smartops_log.events")
+        before = await read_of(admin)
+        store = await EventStore.connect(fresh_database.dsn_for(PLANNER, PASSWORD))
+        for _ in range(ROUNDS):
+            found = await store.read_log(0, 100, ["task.failed.v1"])
+            assert [row.version for row in found] == [401] * 5
+            assert [row.position for row in found] == [401 * n for n in range(1, 6)]
+        await store.close()
+        after = await read_of(admin)
+        store = await EventStore.connect(fresh_database.dsn_for(PLANNER, PASSWORD))
+        assert len(await store.read_log(401, 3, ["task.failed.v1", "task.planned.v1"])) == 3
+        assert await store.read_log(0, 3, ["no'topic"]) == []
+        await store.close()
+    finally:
+        await admin.close()
+
+    assert after["events"] - before["events"] <= ROUNDS * PER_UNIT
