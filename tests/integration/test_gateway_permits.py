@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from smartops.contracts.subjects import Subjects
 from smartops.contracts.tools import Rate
 from smartops.eventstore import EventStore
@@ -102,3 +104,24 @@ async def test_slots_are_never_taken_twice_and_return_when_idle(log_database: Lo
         for _ in range(3):
             await eventually(lambda: two.occupy(tenant, "tool/x", 3, LONGEST))
         assert not await one.occupy(tenant, "tool/x", 3, LONGEST)
+
+
+async def test_many_that_wait_for_a_slot_do_not_each_ask_the_log(
+    log_database: LogDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant = fresh_tenant()
+    async with gateways(log_database, 2) as (one, two):
+        assert await one.occupy(tenant, "tool/x", 1, LONGEST)
+        asked = 0
+        react = two._react
+
+        async def counted(name: str, decide: Any) -> None:
+            nonlocal asked
+            asked += 1
+            await react(name, decide)
+
+        monkeypatch.setattr(two, "_react", counted)
+        began = two._now()
+        for _ in range(50):
+            assert not await two.occupy(tenant, "tool/x", 1, LONGEST)
+        assert asked <= 1 + (two._now() - began) / timedelta(milliseconds=200)

@@ -29,6 +29,8 @@ GRACE = timedelta(seconds=10)
 _IDLE_S = 1.0
 """Before slots that nobody uses are given back."""
 
+_REFUSED = timedelta(milliseconds=200)
+
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -46,6 +48,8 @@ class _Slots:
     used: int = 0
     leased: int = 0
     ends: datetime = _LONG_AGO
+    refused_until: datetime = _LONG_AGO
+    """Until then the log is not asked again: many calls may wait, and each would be an append."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -105,9 +109,12 @@ class Permits:
             now = self._now()
             held = mine.leased if mine.ends >= now + longest else 0
             if mine.used >= held:
+                if now < mine.refused_until:
+                    return False
                 wanted = min(capacity, mine.used + max(1, capacity // 4))
                 await self._lease_slots(tenant, scope, capacity, wanted, longest, mine)
                 if mine.used >= mine.leased or mine.ends < now + longest:
+                    mine.refused_until = now + _REFUSED
                     return False
             mine.used += 1
             return True
@@ -131,13 +138,15 @@ class Permits:
         window = timedelta(milliseconds=rate.window_ms)
         found: LimitLeased | datetime = mine.ends
         holder = await self._holder()
+        # Read once: a window must be leased in the stream of its own day, also at midnight.
+        now = self._now()
 
         async def decide(leases: Leases, _fresh: bool) -> Decision:  # noqa: FBT001
             nonlocal found
-            found = lease_rate(leases, scope, holder, rate.calls, window, self._now())
+            found = lease_rate(leases, scope, holder, rate.calls, window, now)
             return Decision([found]) if isinstance(found, LimitLeased) else NOTHING
 
-        await self._react(_name(tenant, "rate", scope, self._now()), decide)
+        await self._react(_name(tenant, "rate", scope, now), decide)
         if isinstance(found, LimitLeased):
             mine.left, mine.exhausted, mine.ends = found.permits, False, found.ends_at
         else:
@@ -159,7 +168,7 @@ class Permits:
 
         async def decide(leases: Leases, fresh: bool) -> Decision:  # noqa: FBT001
             nonlocal found
-            # Read anew each time: a lease made there a moment ago, by a slow clock, must count.
+            # Its version is a condition: a lease made there a moment ago, by a slow clock, counts.
             yesterday = await self._reactor.folds.load(before, fresh=fresh)
             found = lease_slots(
                 leases,
@@ -168,7 +177,7 @@ class Permits:
                 holder,
                 capacity,
                 wanted,
-                self._now(),
+                now,
                 longest + GRACE,
             )
             reads = [(before, yesterday.version)]

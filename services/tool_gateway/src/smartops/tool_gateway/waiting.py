@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
 from random import uniform
-from uuid import UUID
 
 from smartops.eventstore.rows import TimerRow
 from smartops.runtime.cues import Cue, cue_of_row
@@ -51,8 +50,10 @@ class Waiting:
             later: why not now, and how long to wait.
             tries: how often it was put off before.
         """
+        # Nobody knows when a slot is free, and each look is an append: look ever more seldom.
+        growth = 2 ** min(tries, 4) if later.reason == "concurrency" else 1
         # Spread, so that those who wait for one moment do not all come at once.
-        pause = min(later.wait, _LONGEST) * uniform(1, 1.5)  # noqa: S311 - spreads load only.
+        pause = min(later.wait * growth, _LONGEST) * uniform(1, 1.5)  # noqa: S311 - load only.
         payload = f"{cue.version} {cue.stream}".encode()
         timer = SetTimer(f"{_PREFIX}{tries + 1}", pause, WAIT_HANDLER, payload)
 
@@ -73,11 +74,6 @@ class Waiting:
         if not rows:
             raise ValueError(f"{name} holds nothing at version {version}")
         return cue_of_row("tool_gateway.calls", rows[0]), int(row.name.removeprefix(_PREFIX))
-
-    @staticmethod
-    def task_of(_row: TimerRow) -> UUID | None:
-        """Nobody knows without a look into the log."""
-        return None
 
     def _counts(self) -> Mapping[str, float]:
         return dict(self._put_off)
