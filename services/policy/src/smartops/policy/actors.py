@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
-from uuid import UUID
 
 from pydantic import Field, TypeAdapter
 from smartops.contracts.canonical import digest_of
@@ -17,13 +15,11 @@ from smartops.contracts.streams import stream
 from smartops.contracts.wire import ShortText, Wire
 from smartops.eventstore.units import Trigger
 from smartops.runtime.decision import NOTHING, Decision
-from smartops.runtime.reactor import decode
+from smartops.runtime.people import Known, People
 from smartops.runtime.recording import Cause
 from smartops.runtime.service import Service
 
-__all__ = ["ActorEntry", "Directory", "Known", "PrincipalEntry", "read_actors"]
-
-_PAGE = 1000
+__all__ = ["ActorEntry", "Directory", "PrincipalEntry", "read_actors"]
 
 
 class PrincipalEntry(Wire):
@@ -54,15 +50,6 @@ class ActorEntry(Wire):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """An actor as of one version of its stream."""
-
-    stream: str
-    version: int
-    mapped: ActorMapped
-
-
 def read_actors(path: Path) -> list[ActorEntry]:
     """Read the mapping.
 
@@ -87,8 +74,7 @@ class Directory:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._actors = service.reactor(ActorView(), evolve_actor)
-        self._known: dict[tuple[str, UUID], Known] = {}
-        self._seen = 0
+        self._people = People(service.store)
 
     async def _say(self, name: str, cause: Cause, wanted: ActorMapped) -> None:
         async def decide(view: ActorView, _fresh: bool) -> Decision:  # noqa: FBT001
@@ -105,35 +91,7 @@ class Directory:
             # The version is part of the cause: a mapping may return to what it once was.
             ident = named_id("actor", name, version, digest_of(wanted.model_dump(mode="json")))
             await self._say(name, Cause(Trigger("policy.directory", ident), None), wanted)
-        await self.refresh()
-
-    async def refresh(self) -> None:
-        """Read the mappings that were said since the last look."""
-        head = max((head.position for head in await self._service.store.heads()), default=0)
-        while self._seen < head:
-            rows = await self._service.store.read_log(
-                self._seen, _PAGE, topics=[ActorMapped.type_key()]
-            )
-            for row in rows:
-                event = decode(row)
-                if isinstance(event, ActorMapped):
-                    self._known[row.tenant, event.actor] = Known(row.stream, row.version, event)
-            self._seen = head if len(rows) < _PAGE else rows[-1].position
 
     async def find(self, tenant: str, token: str, *, fresh: bool) -> Known | None:
-        """The actor that a principal is mapped to; None when it is mapped to nobody.
-
-        A stale answer is safe: the vote names the version of the actor's stream, and moving a
-        principal to another actor changes the stream of the one who loses it.
-        """
-        found = None if fresh else self._find(tenant, token)
-        if found is None:
-            await self.refresh()
-            found = self._find(tenant, token)
-        return found
-
-    def _find(self, tenant: str, token: str) -> Known | None:
-        for (where, _), known in self._known.items():
-            if where == tenant and token in known.mapped.principals:
-                return known
-        return None
+        """The actor that a principal is mapped to; None when it is mapped to nobody."""
+        return await self._people.find(tenant, token, fresh=fresh)

@@ -16,7 +16,7 @@ from smartops.contracts.tools import ToolDescriptor
 from smartops.contracts.wire import Environment
 from smartops.eventstore.rows import TimerRow
 from smartops.policy import domain
-from smartops.policy.actors import Directory, Known
+from smartops.policy.actors import Directory
 from smartops.policy.domain import Terms, Voter, Weighed
 from smartops.policy.pipeline import check_header, check_rules, malformed, weigh_plan
 from smartops.policy.settings import PolicySettings
@@ -29,6 +29,7 @@ from smartops.policy_engine import (
 )
 from smartops.runtime.cues import Cue, Order
 from smartops.runtime.decision import Decision
+from smartops.runtime.people import Known
 from smartops.runtime.reactor import Reaction
 from smartops.runtime.service import Service
 

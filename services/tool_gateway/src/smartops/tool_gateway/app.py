@@ -9,6 +9,7 @@ from pathlib import Path
 from smartops.contracts.streams import PLATFORM
 from smartops.policy_engine import RegorusEngine, default_bundle_path
 from smartops.redact import Finder
+from smartops.runtime.people import People
 from smartops.runtime.service import Service
 from smartops.tool_gateway.adapters.backups import BackupDriver
 from smartops.tool_gateway.adapters.clusters import ClusterDriver
@@ -21,7 +22,6 @@ from smartops.tool_gateway.adapters.prometheus import PrometheusDriver
 from smartops.tool_gateway.bundle import ActiveBundle
 from smartops.tool_gateway.calls import Calls, Limits
 from smartops.tool_gateway.handlers import register
-from smartops.tool_gateway.people import People
 from smartops.tool_gateway.privacy import Privacy
 from smartops.tool_gateway.registration import register_tools
 from smartops.tool_gateway.secrets import Secrets

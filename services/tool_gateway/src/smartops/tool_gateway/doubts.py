@@ -14,12 +14,12 @@ from smartops.contracts.wire import Idempotence, JsonObject, Purpose
 from smartops.eventstore.rows import TimerRow
 from smartops.runtime.cues import Order
 from smartops.runtime.decision import NOTHING, Decision, Refusal
+from smartops.runtime.people import People
 from smartops.runtime.reactor import Reaction, Reactor
 from smartops.runtime.service import Service
 from smartops.tool_gateway import domain, settling
 from smartops.tool_gateway.carrying import Carrier
 from smartops.tool_gateway.checks import may_not_go_again
-from smartops.tool_gateway.people import People
 from smartops.tool_gateway.ports import Answer, NotApplied
 from smartops.tool_gateway.sending import Fuse, Sender
 from smartops.tool_gateway.settling import Again, Found, Settler

@@ -17,10 +17,10 @@ from smartops.eventstore.results import Already, Committed, Conflict
 from smartops.redact import Personal
 from smartops.runtime.cues import Order
 from smartops.runtime.decision import Decision, Refusal
+from smartops.runtime.people import People
 from smartops.runtime.reactor import Reaction
 from smartops.runtime.recording import UnitBuilder, command_stream
 from smartops.runtime.service import Service
-from smartops.tool_gateway.people import People
 from smartops.vault import Vault
 
 __all__ = ["Privacy", "may_not"]
