@@ -72,7 +72,7 @@ SERVICE_GUARDS = (
         "a vote names the versions of the actors that it rests on",
         (
             Edit(
-                "services/policy/src/smartops/policy/gates.py",
+                "services/policy/src/smartops/policy/votes.py",
                 "reads=((known.stream, known.version),),",
                 "reads=(),",
             ),

@@ -7,6 +7,9 @@ from smartops.policy.bundle import activate
 from smartops.policy.gates import Gates
 from smartops.policy.handlers import register
 from smartops.policy.settings import PolicySettings
+from smartops.policy.state import Gate, evolve
+from smartops.policy.stops import Stops
+from smartops.policy.votes import Votes
 from smartops.policy_engine import RegorusEngine, default_bundle_path
 from smartops.runtime.service import Service
 
@@ -23,4 +26,11 @@ async def wire(service: Service) -> None:
     directory = Directory(service)
     if settings.actors_file is not None:
         await directory.reconcile(read_actors(settings.actors_file))
-    register(service, Gates(service, engine, directory, settings))
+    # One for all: what waits for a gate in this process is decided in one sequence.
+    gates = service.reactor(Gate(), evolve)
+    register(
+        service,
+        Gates(service, gates, engine, settings),
+        Votes(service, gates, engine, directory, settings),
+        Stops(service, gates, directory),
+    )

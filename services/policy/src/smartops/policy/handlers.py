@@ -6,6 +6,8 @@ from smartops.contracts.commands import ApprovalDecide, GrantRevoke, RunHalt, Ta
 from smartops.eventstore.rows import TimerRow
 from smartops.policy.domain import EXPIRY_HANDLER
 from smartops.policy.gates import Gates
+from smartops.policy.stops import Stops
+from smartops.policy.votes import Votes
 from smartops.runtime.cues import Cue, Order
 from smartops.runtime.reactor import Reaction
 from smartops.runtime.service import Service
@@ -13,7 +15,7 @@ from smartops.runtime.service import Service
 __all__ = ["register"]
 
 
-def register(service: Service, gates: Gates) -> None:
+def register(service: Service, gates: Gates, votes: Votes, stops: Stops) -> None:
     """Join policy's reactions to the bus and the timers."""
 
     @service.on_event("policy.plans")
@@ -22,16 +24,16 @@ def register(service: Service, gates: Gates) -> None:
 
     @service.on_event("policy.breaches")
     async def heed_breach(cue: Cue) -> Reaction | None:
-        return await gates.heed_breach(cue)
+        return await stops.heed_breach(cue)
 
     @service.on_command("policy.decisions")
     async def hear_voice(order: Order[ApprovalDecide]) -> Reaction:
-        return await gates.vote(order)
+        return await votes.vote(order)
 
     @service.on_command("policy.controls")
     async def obey(order: Order[TaskCancel | GrantRevoke | RunHalt]) -> Reaction:
-        return await gates.control(order)
+        return await stops.control(order)
 
     @service.on_timer(EXPIRY_HANDLER)
     async def expire(row: TimerRow) -> Reaction:
-        return await gates.expire(row)
+        return await votes.expire(row)
