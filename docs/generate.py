@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from blocks import catalogue, commandline, messages, rights, settings, streams, tools, views
+from blocks import catalogue, commandline, messages, rights, scores, settings, streams, tools, views
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -42,6 +42,10 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "tools": tools.tools,
     "tool terms": tools.terms,
     "views": views.tables,
+    "risk": scores.risk_parts,
+    "risk levels": scores.levels,
+    "quality": scores.quality_points,
+    "autonomy": scores.autonomy,
     "common settings": settings.common,
     **{f"settings of {name}": settings.of(name) for name in settings.SERVICES},
     **{f"traffic of {name}": catalogue.traffic_of(name) for name in catalogue.SERVICES},

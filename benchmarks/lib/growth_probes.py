@@ -49,7 +49,7 @@ select * from smartops.v_tasks where tenant = $1 and ($2::text is null or status
 """
 """As the command line lists them."""
 
-_SWEPT = Handler("test", ("task.approval.granted.v2", "tool.call.completed.v1"))
+_SWEPT = Handler("test", ("task.approval.granted.v3", "tool.call.completed.v2"))
 """What wakes the runner in these histories."""
 
 

@@ -106,6 +106,11 @@ class LogTail:
         """Something may have been appended."""
         self._poked.set()
 
+    @property
+    def position(self) -> int:
+        """Of the last event heard."""
+        return self._position
+
     async def until(self, condition: Callable[[], bool], patience_s: float) -> bool:
         """Wait until a condition on what was heard holds; false when patience ran out first."""
         with contextlib.suppress(TimeoutError):

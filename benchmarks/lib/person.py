@@ -51,7 +51,15 @@ class Person:
         """The key of a command that this person gives under an id."""
         return command_key(self._tenant, self._principal, name, ident)
 
-    async def command(self, name: str, ident: str, payload: bytes, timeout: float = 10.0) -> None:  # noqa: ASYNC109
+    async def command(
+        self,
+        name: str,
+        ident: str,
+        payload: bytes,
+        timeout: float = 10.0,  # noqa: ASYNC109
+        *,
+        version: int = 1,
+    ) -> None:
         """Give a command; returns once its stream has it on disk.
 
         Raises:
@@ -59,7 +67,7 @@ class Person:
                 under the same id is safe.
             ApiError: the stream refused it.
         """
-        subject = self._subjects.command(self._tenant, name, 1, self._principal, ident)
+        subject = self._subjects.command(self._tenant, name, version, self._principal, ident)
         reply = await self.nats.request(subject, payload, timeout=timeout)
         read_answer(subject, reply.data)
 

@@ -26,9 +26,6 @@ SERVICES = catalogue.SERVICES
 
 RESERVED_EVENTS: Mapping[str, tuple[str, str]] = {
     "task.clarification.required": ("planner", "The intent leaves a question open."),
-    "task.plan.edit.accepted": ("policy", "A person changed the plan within policy's bounds."),
-    "task.plan.superseded": ("policy", "A newer plan takes the place of this one."),
-    "task.approval.escalated": ("policy", "Nobody decided in time; somebody else is asked."),
     "agent.registered": ("planner", "An agent exists in this version."),
     "agent.promoted": ("planner", "An agent's version moved on in its staged rollout."),
     "agent.rolled_back": ("planner", "An agent went back to an earlier version."),
@@ -39,19 +36,12 @@ RESERVED_EVENTS: Mapping[str, tuple[str, str]] = {
 
 RESERVED_COMMANDS: Mapping[str, tuple[str, str]] = {
     "task.clarify": ("planner", "Answer a question about an intent."),
-    "plan.edit": ("policy", "Change parameters of a plan, within policy's bounds."),
-    "bundle.propose": ("policy", "Propose a policy bundle."),
-    "bundle.sign": ("policy", "Sign a proposed bundle."),
-    "bundle.activate": ("policy", "Put a signed bundle in force."),
-    "autonomy.raise": ("policy", "Let an agent do more by itself."),
     "agent.promote": ("planner", "Move an agent's version on."),
     "agent.rollback": ("planner", "Take an agent back to an earlier version."),
     "tool.release": ("tool_gateway", "Let a tool be used again after it was held back."),
 }
 
-UNSAID: Mapping[str, str] = {
-    "autonomy.changed.v1": "with `autonomy.raise`",
-}
+UNSAID: Mapping[str, str] = {}
 """Events that are defined, read and projected, but that no service says yet."""
 
 

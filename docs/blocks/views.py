@@ -19,7 +19,13 @@ MEANINGS: Mapping[str, str] = {
     "v_runs": "The carrying out of a granted plan.",
     "v_phases": "Phases of a run, with the verdicts of their health checks.",
     "v_tool_calls": "A call that was decided on: what went out, by which rule, what came back.",
+    "v_decisions": "What policy decided, with what it was asked: the recorded input's bytes.",
+    "v_bundles": "A policy bundle: who proposed and signed it, whether it is `active`; of tenant"
+    " `_platform`.",
+    "v_shadow": "A stretch of the log that a bundle without authority decided again.",
     "v_tools": "A form in which a tool was registered, one is `current`; of tenant `_platform`.",
+    "v_autonomy": "A change of what an agent may do by itself; its scope's newest is `current`.",
+    "v_track": "What became of an agent's work with a tool, per version and environment.",
     "v_events": "The tenant's log itself: the bytes of each event and its place in the hash chain.",
     "v_parked": "Triggers that a service gave up, with the reason.",
     "v_unknown_topics": "Topics that no projector knows, counted.",

@@ -1,5 +1,5 @@
-# Words that the three entrypoints share. Each is written so that a missing field
-# falls on the strict side: unknown is a write, unlisted is production.
+# Words that the entrypoints share. Each is written so that a missing field falls on
+# the strict side: unknown is a write, unlisted is production.
 package smartops.common
 
 reads(subject) if subject.category == "read"
@@ -9,6 +9,14 @@ known_category(subject) if subject.category in data.limits.tool_categories
 default production := true
 
 production := false if input.environment in data.limits.non_production_environments
+
+# Whether a list of tools, `{"names": [...], "prefixes": [...]}`, has this one.
+listed(name, tools) if name in tools.names
+
+listed(name, tools) if {
+	is_string(name)
+	strings.any_prefix_match(name, tools.prefixes)
+}
 
 # Whether every field that `shape` names is there and of its type.
 shaped(document, shape) if {

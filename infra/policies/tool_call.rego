@@ -2,6 +2,8 @@
 package smartops.tool_call
 
 import data.smartops.common
+import data.smartops.image_safety
+import data.smartops.terraform_safety
 
 # A call is let through or not: nobody is asked at this point.
 decision := {
@@ -38,10 +40,12 @@ malformed contains common.shape_denial("tool_call.malformed", "", field) if {
 }
 
 malformed contains common.shape_denial("tool_call.malformed", "/grant", field) if {
-	not is_null(input.grant)
+	not without_grant
 	not common.shaped(object.get(input, "grant", {}), grant_shape)
 	some field in common.misshapen(object.get(input, "grant", {}), grant_shape)
 }
+
+without_grant if is_null(input.grant)
 
 wellformed if {
 	count(malformed) == 0
@@ -96,8 +100,10 @@ denials contains {
 } if {
 	writes
 	not undoes
-	not is_object(input.grant)
+	not has_grant
 }
+
+has_grant if is_object(input.grant)
 
 denials contains {
 	"rule": "tool_call.grant_invalid", "path": "/grant/valid",
@@ -112,8 +118,10 @@ denials contains {
 	"message": "the grant has expired",
 } if {
 	needs_grant
-	not input.now_ms < input.grant.expires_at_ms
+	not lasts
 }
+
+lasts if input.now_ms < input.grant.expires_at_ms
 
 denials contains {
 	"rule": "tool_call.grant_other_environment", "path": "/grant/environment",
@@ -134,6 +142,21 @@ denials contains {
 	needs_grant
 	not input.grant.automatic == false
 	must_be_approved
+}
+
+# --- What it would do ---------------------------------------------------------------------
+
+# The plan was held to the same rules; a bundle that is newer than its grant may be stricter.
+denials contains denial if {
+	not undoes
+	common.listed(input.tool, data.image.tools)
+	some denial in image_safety.denials
+}
+
+denials contains denial if {
+	not undoes
+	common.listed(input.tool, data.terraform.tools)
+	some denial in terraform_safety.denials
 }
 
 needs_grant if {

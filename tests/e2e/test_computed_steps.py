@@ -79,6 +79,19 @@ async def test_a_computed_step_works_on_what_earlier_ones_brought_out(house: Hou
     assert (await house.told(TaskCompleted, task))[0].calls == 3
 
 
+async def test_personal_data_does_not_come_out_of_a_computed_step(house: House) -> None:
+    spelled = '"anna" + chr(64) + "example.com"'
+    code = f'result = {{"ok": True, "detail": "found", "owner": {spelled}}}'
+    task = await submit(house, ("compute", "all", {"code": code}))
+
+    ended = await house.until(task, TaskComputationEnded)
+
+    assert (ended.outcome, ended.ok, ended.output) == ("failed", False, None)
+    assert ended.detail.startswith("personal_data: ")
+    assert "anna" not in ended.detail
+    assert await house.outcome(task) != "completed"
+
+
 async def test_what_does_not_hold_after_the_canary_is_taken_back_before_the_next_phase(
     house: House,
 ) -> None:
@@ -158,7 +171,7 @@ async def test_code_that_breaks_tells_where_and_no_secret(house: House) -> None:
     code = 'x = 1\nraise ValueError("no access with ghp_" + "a1B2" * 9)'
     task = await submit(house, ("compute", "broken", {"code": code}))
 
-    assert await house.outcome(task) == "rolled_back"
+    assert await house.outcome(task) == "failed_terminal"
     [ended] = await house.told(TaskComputationEnded, task)
     assert (ended.outcome, ended.output) == ("failed", None)
     assert ended.detail.startswith("ValueError (line 2): no access with [secret:")
@@ -169,7 +182,7 @@ async def test_code_that_breaks_tells_where_and_no_secret(house: House) -> None:
 async def test_an_endless_loop_ends(house: House) -> None:
     task = await submit(house, ("compute", "loop", {"code": "while True: pass"}))
 
-    assert await house.outcome(task) == "rolled_back"
+    assert await house.outcome(task) == "failed_terminal"
     [ended] = await house.told(TaskComputationEnded, task)
     assert ended.outcome in ("killed", "timed_out")
 

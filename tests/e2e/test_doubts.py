@@ -121,7 +121,7 @@ async def test_settled_as_not_applied_nothing_is_attempted_again_unless_it_is_sa
 
     await doubtful.operator.settle(call, "not_applied", "uptime says no")
 
-    await doubtful.shows(task, "rolled_back")
+    await doubtful.shows(task, "failed_terminal")
     assert effects(doubtful, server) == 0
     assert len(await doubtful.told(ToolCallDispatched, task)) == 1
     assert len(await doubtful.told(TargetReleased, task)) == 1

@@ -14,10 +14,12 @@ from smartops.contracts.events import (
     TaskApprovalGranted,
     TaskApprovalRequired,
     TaskCancelled,
+    TaskEscalated,
     TaskGrantRevoked,
     TaskPaused,
     TaskPhaseStarted,
     TaskPlanned,
+    TaskPreconditionsStale,
     TaskResumed,
     TaskRollbackStarted,
     TaskStarted,
@@ -170,6 +172,9 @@ async def test_a_second_run_waits_until_the_first_has_let_go_of_the_target(house
     await house.approve(second)
 
     assert await house.outcome(first) == "completed"
+    # By then there is nothing left to mend: its plan gives way to one that only looks.
+    await house.until(second, TaskPreconditionsStale)
+    await house.approve(second, plan=2)
     assert await house.outcome(second) == "completed"
     log = await house.reader.events()
     claims = [
@@ -186,6 +191,39 @@ async def test_a_second_run_waits_until_the_first_has_let_go_of_the_target(house
     started = next(e for e in log if isinstance(e.data, TaskStarted) and e.task == second)
     freed = next(e for e in log if isinstance(e.data, TargetReleased) and e.task == first)
     assert (freed.position or 0) < (started.position or 0)
+
+
+async def test_a_run_that_waits_for_its_target_is_paused_resumed_cancelled_and_halted(
+    house: House,
+) -> None:
+    first = await house.staged("stage-held", steps=200)
+    await house.until(first, TaskStarted)
+    await house.operator.pause(first, "hold the target")
+    await house.until(first, TaskPaused)
+    second, third, fourth = [await house.staged("stage-held") for _ in range(3)]
+    for queued in (second, third, fourth):
+        await house.until(queued, TaskApprovalGranted)
+        await house.operator.pause(queued, "not yet")
+        await house.until(queued, TaskPaused)
+    await house.operator.pause(second, "not yet")
+    assert len(await house.told(TaskPaused, second)) == 1
+    await house.shows(second, "paused")
+
+    await house.operator.cancel(third, "not needed any more")
+    assert await house.outcome(third) == "cancelled"
+    await house.operator.halt(fourth, "nobody knows")
+    escalated = await house.until(fourth, TaskEscalated)
+    assert "nothing was changed" in escalated.what_to_do
+    await house.operator.cancel(fourth, "looked at it", keep_changes=True)
+    await house.until(fourth, TaskCancelled)
+
+    await house.operator.resume(first, "go on")
+    assert await house.outcome(first) == "completed"
+    assert await house.told(TaskStarted, second) == [], "the target is free, and it stays paused"
+    await house.operator.resume(second, "now")
+    assert await house.outcome(second) == "completed"
+    released = [e for e in await house.told(TargetReleased) if e.target == "stage-held"]
+    assert [event.task for event in released] == [first, second]
 
 
 async def test_everybody_sees_the_status_that_the_log_tells(house: House) -> None:

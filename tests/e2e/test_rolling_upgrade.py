@@ -1,4 +1,4 @@
-"""A release that knows an event's second version, beside one that does not yet."""
+"""A release that knows an event's newest version, beside one that does not yet."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ async def test_an_older_consumer_gives_a_newer_version_back_and_its_successor_ha
     async with house_at(home, service_env=older) as house:
         task = await denied(house)
         said = await house.until(task, ToolCallDenied)
-        assert said.schema_version == 2
+        assert said.schema_version == 3
 
         async def given_back() -> bool:
             log = (home / "logs" / f"{RUNNER}.log").read_text(encoding="utf-8")
-            return "tool.call.denied in version 2 is newer than this process knows" in log
+            return "tool.call.denied in version 3 is newer than this process knows" in log
 
         await comes_true(given_back)
         assert await house.told(TaskStepSettled, task) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -15,11 +16,15 @@ from smartops.contracts.events import (
     TaskApprovalRequired,
     TaskCancelled,
     TaskEscalated,
+    TaskFailed,
+    TaskRollbackStarted,
     TaskStarted,
     ToolCallDispatched,
+    ToolCallFailed,
     ToolCallUncertain,
 )
 from smartops.contracts.wire import Environment
+from smartops.runner.steps import MAX_ATTEMPTS
 from smartops.sdk.errors import Refused
 from support.stacks import House, house_at
 
@@ -108,3 +113,39 @@ async def test_after_a_halt_not_even_a_lost_answer_is_asked_for_again(hasty: Hou
     await hasty.until(task, TaskEscalated)
     assert len(await hasty.told(ToolCallDispatched, task)) == 3
     assert len(hasty.writes(server)) == 3
+
+
+async def test_what_nobody_could_reach_fails_for_now_and_what_was_refused_for_good(
+    tmp_path: Path, unused_tcp_port: int
+) -> None:
+    url = f"http://127.0.0.1:{unused_tcp_port}"
+    env = {"tool_gateway": {"SMARTOPS_FLEET_URL": url}}
+    async with house_at(tmp_path / "house", servers=1, service_env=env) as house:
+        unreachable = await on(house, "restart_server", "web-01")
+        await house.approve(unreachable)
+        assert await house.outcome(unreachable) == "failed_retryable"
+        [failed] = await house.told(TaskFailed, unreachable)
+        assert (failed.error_code, failed.retryable) == ("attempts_used_up", True)
+        assert "unreachable" in failed.message
+        assert len(await house.told(ToolCallFailed, unreachable)) == MAX_ATTEMPTS
+        assert await house.told(TaskRollbackStarted, unreachable) == []
+        assert len(await house.told(TargetReleased, unreachable)) == 1
+        await house.shows(unreachable, "failed_retryable")
+        with pytest.raises(Refused) as late:
+            await house.operator.cancel(unreachable, "too late")
+        assert late.value.code == "ended"
+
+        # Its target is free again: another run begins at it, and fails for good.
+        wrong = WantedStep(tool="compute", target="web-01", arguments={"code": "1 / 0"})
+        intent = IntentSubmit(
+            intent="Compute what cannot be computed",
+            environment=Environment.STAGING,
+            context=IntentContext(approval=True, steps=(wrong,)),
+        )
+        refused = (await house.operator.submit(intent)).task
+        await house.approve(refused)
+        assert await house.outcome(refused) == "failed_terminal"
+        [failed] = await house.told(TaskFailed, refused)
+        assert (failed.error_code, failed.retryable) == ("step_refused", False)
+        assert "ZeroDivisionError" in failed.message
+        await house.shows(refused, "failed_terminal")

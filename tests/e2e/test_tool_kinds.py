@@ -8,18 +8,26 @@ from uuid import UUID
 
 import pytest
 from smartops.contracts.commands import IntentContext, IntentSubmit, WantedStep
+from smartops.contracts.editing import ArgumentChange, Edit
 from smartops.contracts.events import (
+    TaskApprovalRejected,
+    TaskApprovalRequired,
     TaskCancelled,
     TaskCompleted,
+    TaskEvidenceAttached,
+    TaskFailed,
     TaskPaused,
+    TaskPlanned,
     TaskRolledBack,
     ToolCallCompleted,
     ToolCallDenied,
     ToolCallDispatched,
     ToolCallFailed,
+    ToolCallRequested,
     ToolCallSettled,
     ToolCallUncertain,
 )
+from smartops.contracts.rehearsing import rehearsed
 from smartops.contracts.wire import Environment, Purpose
 from support.stacks import House, house_at
 
@@ -36,14 +44,17 @@ def step(tool: str, target: str, **arguments: Any) -> WantedStep:
     return WantedStep(tool=tool, target=target, arguments={"asset": target, **arguments})
 
 
-async def ask(house: House, *steps: WantedStep) -> UUID:
-    """Ask for steps in staging, and have them approved."""
-    intent = IntentSubmit(
+def intent(*steps: WantedStep) -> IntentSubmit:
+    return IntentSubmit(
         intent="Do these things",
         environment=Environment.STAGING,
         context=IntentContext(approval=True, steps=steps),
     )
-    task = (await house.operator.submit(intent)).task
+
+
+async def ask(house: House, *steps: WantedStep) -> UUID:
+    """Ask for steps in staging, and have them approved."""
+    task = (await house.operator.submit(intent(*steps))).task
     await house.approve(task)
     return task
 
@@ -93,6 +104,7 @@ async def test_a_setting_that_somebody_changed_meanwhile_is_left_alone(house: Ho
     task = await ask(house, step("set_config_value", key, value="5", expected_revision=7))
     failed = await house.until(task, ToolCallFailed)
     assert failed.error_code == "precondition_failed"
+    assert await house.outcome(task) == "failed_terminal"
     assert applied(house, key) == []
     assert (await fetch(house, f"/v1/config/{key}"))["revision"] == 1
 
@@ -124,46 +136,61 @@ async def test_a_changed_setting_is_put_back_when_a_later_step_fails(house: Hous
     ]
 
 
-async def test_a_failover_that_was_not_rehearsed_does_not_go_out(house: House) -> None:
-    task = await ask(
-        house, step("execute_failover", CLUSTER, primary="orders-db-2", reason_code="drill")
-    )
-    said = await denied(house, task)
-    assert said.reason_code == "not_simulated"
+async def test_a_failover_is_rehearsed_before_anybody_is_asked(house: House) -> None:
+    wanted = step("execute_failover", CLUSTER, primary="orders-db-3", reason_code="drill")
+    task = (await house.operator.submit(intent(wanted))).task
+    required = await house.until(task, TaskApprovalRequired)
+    [shown] = (await house.until(task, TaskEvidenceAttached)).evidence
+    plan = (await house.operator.card(task)).plan
+    assert rehearsed(plan.steps[0], [shown])
+    assert shown.digest in plan.header.evidence
+    assert plan.header.summary.endswith("; rehearsed: execute_failover on orders-db")
+    [asked] = await house.told(ToolCallRequested, task)
+    assert (asked.purpose, asked.tool) == (Purpose.EVIDENCE, "simulate_failover")
+    assert asked.arguments == {"asset": CLUSTER, "primary": "orders-db-3"}
     assert [line for line in house.record() if line["server"] == CLUSTER] == []
+    await house.approver.decide(task, required.plan_hash, required.assessment_hash, "reject")
+    await house.event(task, TaskApprovalRejected)
 
 
-async def test_the_rehearsal_of_another_failover_does_not_count(house: House) -> None:
-    task = await ask(
-        house,
-        step("simulate_failover", CLUSTER, primary="orders-db-3"),
-        step("execute_failover", CLUSTER, primary="orders-db-2", reason_code="drill"),
-    )
-    said = await denied(house, task)
-    assert said.reason_code == "not_simulated"
-    assert (await fetch(house, f"/v1/clusters/{CLUSTER}"))["primary"] == "orders-db-1"
+async def test_an_edited_failover_is_rehearsed_as_it_is_now(house: House) -> None:
+    wanted = step("execute_failover", CLUSTER, primary="orders-db-3", reason_code="drill")
+    task = (await house.operator.submit(intent(wanted))).task
+    first = await house.until(task, TaskApprovalRequired)
+    change = ArgumentChange(tool="execute_failover", argument="primary", value="orders-db-2")
+
+    await house.approver.edit(task, first.plan_hash, Edit(changes=(change,)), "the other one")
+
+    second = await house.until(task, TaskApprovalRequired, times=2)
+    plan = (await house.operator.card(task, second.plan_hash)).plan
+    attached = await house.told(TaskEvidenceAttached, task)
+    seen = [found for event in attached for found in event.evidence]
+    assert len(seen) == 2
+    assert plan.steps[0].arguments["primary"] == "orders-db-2"
+    assert rehearsed(plan.steps[0], seen[1:])
+    assert not rehearsed(plan.steps[0], seen[:1])
+    assert seen[1].digest in plan.header.evidence
+    await house.operator.cancel(task, "seen enough")
+    await house.until(task, TaskCancelled)
 
 
-async def test_a_rehearsal_that_fails_ends_the_run_before_the_failover(house: House) -> None:
+async def test_a_failover_that_would_not_work_is_not_even_planned(house: House) -> None:
     await house.stack.ask_fleet(
         "POST", "/admin/faults", {"mode": "unhealthy_now", "server": "orders-db-3"}
     )
-    task = await ask(
-        house,
-        step("simulate_failover", CLUSTER, primary="orders-db-3"),
-        step("execute_failover", CLUSTER, primary="orders-db-3", reason_code="drill"),
-    )
-    failed = await house.until(task, ToolCallFailed)
-    assert failed.facts.tool == "simulate_failover"
-    await house.event(task, TaskRolledBack)
+    wanted = step("execute_failover", CLUSTER, primary="orders-db-3", reason_code="drill")
+    task = (await house.operator.submit(intent(wanted))).task
+    failed = await house.until(task, TaskFailed)
     await house.stack.ask_fleet("DELETE", "/admin/faults")
-    assert (await fetch(house, f"/v1/clusters/{CLUSTER}"))["primary"] == "orders-db-1"
+    assert failed.error_code == "rehearsal_failed"
+    assert failed.message.startswith("rehearsal by simulate_failover on orders-db: ")
+    assert "unhealthy" in failed.message
+    assert await house.told(TaskPlanned, task) == []
 
 
 async def test_a_failover_says_why_out_of_the_listed_reasons(house: House) -> None:
     task = await ask(
         house,
-        step("simulate_failover", CLUSTER, primary="orders-db-2"),
         step("execute_failover", CLUSTER, primary="orders-db-2", reason_code="because"),
     )
     said = await denied(house, task)

@@ -44,7 +44,8 @@ select c.relname, coalesce(c.reloptions::text, ''), c.relacl::text, c.relrowsecu
                           || a.attnotnull || ' ' || a.attcollation::regcollation, ', '
                           order by a.attnum)
           from pg_attribute a where a.attrelid = c.oid and a.attnum > 0),
-       (select string_agg(pg_get_indexdef(i.indexrelid), '; ' order by 1)
+       (select string_agg(pg_get_indexdef(i.indexrelid), '; '
+                          order by pg_get_indexdef(i.indexrelid))
           from pg_index i where i.indrelid = c.oid),
        (select string_agg(o.conname || ' ' || pg_get_constraintdef(o.oid), '; ' order by o.conname)
           from pg_constraint o where o.conrelid = c.oid),

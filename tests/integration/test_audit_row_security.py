@@ -170,7 +170,12 @@ async def test_the_views_have_the_columns_that_others_rely_on(two_tenants: Audit
         "environment targets steps state assessment_hash assessment created_at updated_at",
         "v_approvals": "tenant task number plan_hash assessment_hash status environment summary "
         "risk_level role quorum requester reasons automatic grant_number run decided_by "
-        "decided_by_names note requested_at decided_at expires_at",
+        "decided_by_names note requested_at decided_at expires_at roles escalated voices reminders "
+        "prompted_at standing break_glass",
+        "v_delegations": "tenant delegation actor name to_actor to_name roles environments until "
+        "reason given_at ended_at end_reason",
+        "v_standings": "tenant standing actor name agent tools environments max_targets "
+        "max_risk_level max_uses uses last_used_at until reason given_at ended_at end_reason",
         "v_runs": "tenant run task grant_number status phase_count phase phase_name "
         "phases_completed steps_applied calls reason what_to_do started_at ended_at updated_at",
         "v_phases": "tenant run phase name status targets started_at completed_at health",
@@ -180,6 +185,10 @@ async def test_the_views_have_the_columns_that_others_rely_on(two_tenants: Audit
         "deadline settled_by accept_double",
         "v_tools": "tenant name version category risk scope idempotence timeout_ms digest "
         "descriptor registered_at position current",
+        "v_autonomy": "tenant agent agent_version tool environment level before rule reason task "
+        "event principal actor tool_digest changed_at position current",
+        "v_track": "tenant agent agent_version environment tool runs succeeded rolled_back failed "
+        "escalated rejected approved senior_approvals last_run_at last_approved_at",
         "v_events": "tenant position stream version event_id topic task cause recorded_at state "
         "hash",
     }

@@ -107,7 +107,7 @@ async def test_a_gateway_that_holds_another_policy_than_the_active_one_says_so(
     told = await doctor(sick)
     assert told.bad == {"services.not_ready"}
     assert "tool_gateway is not ready: policy: sha256:0000" in told.texts("services.not_ready")
-    assert "same bundle" in told.texts("services.not_ready")
+    assert "policy activate" in told.texts("services.not_ready")
 
     await activate(sick, before)
     await comes_true(lambda: answers(200))

@@ -99,6 +99,7 @@ async def one_of_everything(store: EventStore, number: int) -> None:
     for unit in (first, fired, bare):
         positions += (await store.append(unit)).positions  # type: ignore[union-attr]
     assert len(await store.read_stream(name)) == 3
+    assert [row.version for row in await store.newest(name, 2)] == [2, 3]
     if number % 2:
         store.outbox_done(positions)
 

@@ -7,12 +7,17 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 from uuid import UUID, uuid4
 
 from smartops.contracts.canonical import digest
 from smartops.contracts.catalogue import EVENTS, GATEWAY, PLANNER, POLICY, RUNNER
 from smartops.contracts.commands import IntentContext
+from smartops.contracts.editing import Edit
 from smartops.contracts.events import (
+    UNASKED,
+    ActorDelegated,
+    ActorDelegationEnded,
     ActorMapped,
     Approval,
     CallFacts,
@@ -20,26 +25,36 @@ from smartops.contracts.events import (
     DenialReason,
     PlanProblem,
     PolicyInForce,
+    StalePrecondition,
+    StandingGiven,
+    StandingUsed,
     TargetClaimed,
     TargetReleased,
+    TaskApprovalEscalated,
     TaskApprovalExpired,
     TaskApprovalGranted,
     TaskApprovalRecorded,
     TaskApprovalRejected,
+    TaskApprovalReminded,
     TaskApprovalRequired,
+    TaskBreakGlassUsed,
     TaskCancelled,
     TaskCancelRequested,
     TaskCompleted,
     TaskEscalated,
+    TaskFailed,
     TaskGrantRevoked,
     TaskHalted,
     TaskHealthChecked,
     TaskPaused,
     TaskPhaseCompleted,
     TaskPhaseStarted,
+    TaskPlanEditAccepted,
     TaskPlanned,
     TaskPlanRefused,
+    TaskPlanSuperseded,
     TaskPlanValidated,
+    TaskPreconditionsStale,
     TaskResumed,
     TaskRollbackStarted,
     TaskRolledBack,
@@ -60,6 +75,7 @@ from smartops.contracts.events import (
 )
 from smartops.contracts.ids import actor_id, call_id, command_key, principal, run_id, task_id
 from smartops.contracts.plan import AgentRef, Requester
+from smartops.contracts.standing import StandingClass
 from smartops.contracts.streams import stream
 from smartops.contracts.subjects import Subjects
 from smartops.contracts.wire import Environment, EventData, Idempotence, Purpose, RiskLevel
@@ -133,6 +149,7 @@ class Story:
             "call": getattr(events[0], "call", None),
             "target": f"production/{getattr(events[0], 'target', None)}",
             "actor": getattr(events[0], "actor", None),
+            "standing": getattr(events[0], "standing", None),
             "tool": "noop",
         }[category]
         name = stream(self.tenant, category, ident)
@@ -227,6 +244,7 @@ class Story:
             summary="Three steps",
             risk_level=RiskLevel.MEDIUM,
             role="approver",
+            roles=("approver",),
             quorum=1,
             requester=OPERATOR,
             reasons=("production",),
@@ -256,9 +274,142 @@ class Story:
             POLICY,
             self.voice("reject", "not today"),
             TaskApprovalRejected(
-                number=1, plan_hash=self.plan_hash, by=self.approver, note="not today"
+                number=1,
+                plan_hash=self.plan_hash,
+                by=self.approver,
+                note="not today",
+                then="archive",
             ),
         )
+
+    def rejected_to_be_planned_anew(self) -> Story:
+        said = TaskApprovalRejected(
+            number=1, plan_hash=self.plan_hash, by=self.approver, note="smaller", then="replan"
+        )
+        return self.add(POLICY, self.voice("reject", "smaller"), said)
+
+    def overlooked(self) -> Story:
+        told = {
+            "number": 1,
+            "plan_hash": self.plan_hash,
+            "voices": 0,
+            "quorum": 1,
+            "left_ms": 1000,
+            "late_ms": 0,
+        }
+        reminded = TaskApprovalReminded(**told, prompt=0, roles=("approver",))
+        escalated = TaskApprovalEscalated(
+            **told, prompt=1, role="duty-manager", roles=("approver", "duty-manager")
+        )
+        return self.add(POLICY, reminded, escalated)
+
+    def glass_broken(self) -> Story:
+        used = TaskBreakGlassUsed(
+            number=1,
+            plan_hash=self.plan_hash,
+            by=self.approver,
+            justification="nobody else is awake",
+            environment=Environment.PRODUCTION,
+            summary="Three steps",
+            risk_level=RiskLevel.MEDIUM,
+            requester=OPERATOR,
+            grant=1,
+            run=self.run,
+            quorum=2,
+            voices=(),
+        )
+        granted = self.granted_event().model_copy(update={"break_glass": True})
+        return self.add(POLICY, used, granted)
+
+    def let_run_beforehand(self) -> Story:
+        granted = self.granted_event().model_copy(update={"standing": self.run})
+        events = (self.validated(), self.voice("approve", "given beforehand"), granted)
+        return self.add(POLICY, *events, blobs=(self.assessment,))
+
+    def agreed_beforehand(self) -> Story:
+        ada = self.approver
+        delegated = ActorDelegated(
+            delegation=self.task,
+            actor=ada.actor,
+            name=ada.actor_name,
+            principal=ada.principal,
+            to=self.run,
+            to_name="ben",
+            roles=("approver",),
+            environments=(Environment.STAGING,),
+            until=datetime(2030, 1, 1, tzinfo=UTC),
+            reason="on leave",
+        )
+        ended = ActorDelegationEnded(
+            delegation=self.task, actor=ada.actor, principal=ada.principal, reason="back"
+        )
+        given = StandingGiven(
+            standing=self.run,
+            by=ada,
+            plans=StandingClass(
+                agent="drift",
+                tools=("apply_patch",),
+                environments=(Environment.STAGING,),
+                max_targets=5,
+                max_risk_level=RiskLevel.MEDIUM,
+            ),
+            max_uses=2,
+            until=datetime(2030, 1, 1, tzinfo=UTC),
+            reason="nightly",
+        )
+        used = StandingUsed(
+            standing=self.run,
+            use=1,
+            task=self.task,
+            number=1,
+            plan_hash=self.plan_hash,
+            grant=1,
+            run=self.run,
+        )
+        return self.add(POLICY, delegated, ended).add(POLICY, given, used)
+
+    def edited(self) -> Story:
+        edit = Edit(exclude=("web-01",))
+        said = TaskPlanEditAccepted(
+            number=1, plan_hash=self.plan_hash, by=self.approver, edit=edit, reason="carefully"
+        )
+        return self.add(POLICY, said, self.superseded_event("edited"))
+
+    def superseded_event(
+        self, because: Literal["edited", "stale"], then: Literal["replan", "end"] = "replan"
+    ) -> TaskPlanSuperseded:
+        return TaskPlanSuperseded(
+            number=1, plan_hash=self.plan_hash, because=because, then=then, detail="it changed"
+        )
+
+    def gone_stale(self) -> Story:
+        one = StalePrecondition(
+            place=0,
+            tool="get_asset",
+            target="web-01",
+            arguments={},
+            expected=_DIGEST,
+            found=_DIGEST,
+            call=self.task,
+        )
+        said = TaskPreconditionsStale(
+            task=self.task,
+            run=self.run,
+            number=1,
+            plan_hash=self.plan_hash,
+            grant=1,
+            stale=(one,),
+        )
+        self.add(RUNNER, said)
+        return self.add(POLICY, self.superseded_event("stale"))
+
+    def unasked(self) -> Story:
+        problem = PlanProblem(stage="schema", rule=UNASKED, message="nobody asked for plan 2")
+        refused = TaskPlanRefused(
+            number=2, plan_hash=self.plan_hash, problems=(problem,), bundle=_DIGEST, engine="e"
+        )
+        self.planned(2)
+        return self.add(POLICY, refused)
 
     def expired(self) -> Story:
         return self.add(POLICY, TaskApprovalExpired(number=1, plan_hash=self.plan_hash, late_ms=12))
@@ -515,6 +666,12 @@ class Story:
             TaskEscalated(**self.of_run, reason="stuck", what_to_do="look at the target")
         )
 
+    def failed(self, *, retryable: bool = False) -> Story:
+        return self.went_on(
+            self.stopping("roll_back"),
+            TaskFailed(**self.of_run, error_code="step_refused", message="no", retryable=retryable),
+        )
+
     def cancelled_by_the_runner(self, undone: int = 1) -> Story:
         return self.went_on(TaskCancelled(**self.of_run, reason="cancelled", undone=undone))
 
@@ -558,9 +715,13 @@ def many(tenant: str) -> list[Story]:
         Story(tenant, "new").submitted(),
         begin("draft"),
         begin("refused").refused(),
+        running("failed").failed(),
         begin("waiting").asked(),
         begin("rejected").asked().rejected(),
         begin("expired").asked().expired(),
+        begin("overlooked").asked().overlooked(),
+        begin("glass").asked().overlooked().glass_broken(),
+        begin("beforehand").let_run_beforehand().agreed_beforehand(),
         begin("gone").asked().cancelled_at_the_gate(),
         running("paused").paused(),
         running("resumed").paused().resumed(),

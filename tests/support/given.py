@@ -66,6 +66,15 @@ class Outcome(Generic[S]):
         assert self.decision.refusal is None, f"refused: {self.decision.refusal}"
         assert not self.decision.elsewhere
         assert not self.decision.blobs
+        assert self.decision.answer is None, f"answered: {self.decision.answer}"
+        return self
+
+    def then_answered(self, outcome: str) -> Self:
+        """It is so already, and who asked is told so."""
+        assert self.events == ()
+        assert self.decision.refusal is None, f"refused: {self.decision.refusal}"
+        assert self.decision.answer is not None
+        assert self.decision.answer.outcome == outcome
         return self
 
     def then_refused(self, code: str, field: str | None = None) -> Self:

@@ -8,121 +8,94 @@ claimed can be held against it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
-from typing import TypeVar
 from uuid import UUID
 
 import pytest
-from pydantic import JsonValue
 from smartops.contracts.commands import GrantRevoke, RunHalt, TaskCancel
 from smartops.contracts.events import (
     BeforeState,
+    TaskApprovalGranted,
     TaskCancelled,
     TaskCompleted,
     TaskEscalated,
-    TaskPlanValidated,
+    TaskFailed,
+    TaskPreconditionsStale,
     TaskRolledBack,
-    ToolCallCompleted,
     ToolCallDispatched,
-    ToolCallFailed,
     ToolCallRequested,
 )
-from smartops.contracts.folds import (
-    CallView,
-    GateView,
-    RunView,
-    evolve_call,
-    evolve_gate,
-    evolve_run,
-)
-from smartops.contracts.ids import tool_key
+from smartops.contracts.folds import CallView, evolve_run
 from smartops.contracts.plan import Plan
-from smartops.contracts.wire import Category, EventData, Purpose
+from smartops.contracts.wire import EventData, Purpose
 from smartops.policy import domain as gates
+from smartops.policy.replanning import gone_stale
 from smartops.policy.state import Gate
-from smartops.policy.state import evolve as evolve_policy
 from smartops.runner import domain as runs
 from smartops.runner.proofs import before_state
-from smartops.runner.state import Run
+from smartops.runner.queued import Look, pause_queued, resume_queued
+from smartops.runner.state import HOLDS, Run
 from smartops.runner.state import evolve as evolve_state
-from smartops.runtime.decision import CancelTimer, Decision, SetTimer
+from smartops.runtime.decision import NOTHING, Decision
 from smartops.tool_gateway import domain as calls
-from smartops.tool_gateway.checks import Denial, bind_undo, check_read, check_step, check_undo
-from smartops.tool_gateway.ports import Answer, NotApplied, Unknown
-from smartops.tool_gateway.state import Call
-from smartops.tool_gateway.state import evolve as evolve_own
-from support.grants import GRANTED_AT, grant_for
-from support.line_tools import PROBES, PROVED, TOOLS, Choose, facts_of, sample_of, through_the_log
-from support.line_world import World
+from smartops.tool_gateway.ports import Answer
+from support.grants import grant_for
+from support.line_calls import GatewaySide
+from support.line_gate import GateRecord, fold, granted_alone
+from support.line_tools import PROVED, TOOLS, Choose, through_the_log
 from support.plans import TASK
 
-__all__ = ["LineModel"]
+__all__ = ["MAX_REPLANS", "LineModel"]
 
-S = TypeVar("S")
-
-SENDS = ("done",) * 8 + ("refused", "busy", "busy", "lost", "lost", "died")
 SAMPLES = ("good",) * 9 + ("bad", "empty", "lost")
+LOOKS = ("good", "good", "good", "bad", "empty")
+"""At what a plan rests on: it has changed often."""
 
-_GATEWAY = UUID("55555555-5555-4555-8555-555555555555")
-_NAMES = UUID("66666666-6666-5666-8666-666666666666")
+MAX_REPLANS = 3
+ENDS = frozenset({"completed", "rolled_back", "cancelled", "failed", "stale"})
 
 
-class LineModel:
-    """One task from its grant to its end."""
+class LineModel(GatewaySide):
+    """One task from its grant to its end.
 
-    def __init__(self, made: Plan) -> None:
-        self.plan = made
-        self.grant = grant_for(made)
-        self.now = GRANTED_AT
-        validated = TaskPlanValidated(
-            number=1,
-            plan_hash=self.grant.plan_hash,
-            document=self.grant.document,
-            assessment_hash=self.grant.assessment_hash,
-            rules=("by itself",),
-            bundle=self.grant.bundle,
-            engine="none",
-            requires_approval=False,
-        )
-        self.gate_events: list[EventData] = []
-        self.gate = GateView()
-        self._say_gate([validated, self.grant])
+    Args:
+        made: the plan.
+        grant: under which it is carried out; None makes one.
+        record: of the gate that has granted it; None makes one that has done no more than that.
+    """
+
+    def __init__(
+        self,
+        made: Plan,
+        grant: TaskApprovalGranted | None = None,
+        record: GateRecord | None = None,
+    ) -> None:
+        grant = grant or grant_for(made)
+        super().__init__(made, grant, record or granted_alone(grant))
+        self.record.hears.append(lambda: self.cues.append(self._heed))
         self.run_events: list[EventData] = []
-        self.run, self.run_view = Run(), RunView()
-        self.requests: dict[UUID, ToolCallRequested] = {}
-        self.call_events: dict[UUID, list[EventData]] = {}
-        # Messages that may be delivered; grants and the gate's words once, others any time.
-        self.cues = [self._start]
-        self.timers: set[tuple[UUID | None, str]] = set()
-        # Nobody waits for these: they are bound to come only where nothing else does.
-        self.deadlines: set[str] = set()
-        self.opens: dict[str, datetime] = {}
-        self.spent: set[tuple[UUID | None, str]] = set()
-        self.flying: list[ToolCallDispatched] = []
-        self.world = World()
-
-    # ---- folds -----------------------------------------------------------------------------
-
-    def _say_run(self, events: Sequence[EventData]) -> None:
-        self.run_events += events
-        self.run = _fold(self.run, evolve_state, events)
-        self.run_view = _fold(self.run_view, evolve_run, events)
-        self.requests |= {e.call: e for e in events if isinstance(e, ToolCallRequested)}
-
-    def _say_gate(self, events: Sequence[EventData]) -> None:
-        self.gate_events += events
-        self.gate = _fold(self.gate, evolve_gate, events)
-
-    def call(self, ident: UUID) -> Call:
-        return _fold(Call(), evolve_own, self.call_events.get(ident, []))
-
-    def view(self, ident: UUID) -> CallView:
-        return _fold(CallView(), evolve_call, self.call_events.get(ident, []))
+        self.run = Run()
+        self.cues.append(self._start)
 
     # ---- the runner ------------------------------------------------------------------------
 
+    def _say_run(self, events: Sequence[EventData]) -> None:
+        self.run_events += events
+        self.run = fold(self.run, evolve_state, events)
+        self.run_view = fold(self.run_view, evolve_run, events)
+        self.requests |= {e.call: e for e in events if isinstance(e, ToolCallRequested)}
+
     def _start(self) -> None:
-        self._to_run(lambda run: runs.start(run, self.grant, TASK, self.gate, self.plan, self.now))
+        self._look(Look())
+
+    def _look(self, look: Look) -> Decision:
+        """Its targets are free whenever it looks."""
+
+        def decide(run: Run) -> Decision:
+            if look.late(run):
+                return NOTHING
+            return runs.start(run, self.grant, TASK, self.gate, self.plan, self.now)
+
+        return self._to_run(decide)
 
     def _heed(self) -> None:
         self._to_run(
@@ -141,6 +114,13 @@ class LineModel:
             return None
         return before_state(step, TOOLS["look"], view.before)
 
+    def _heed_stale(self, told: TaskPreconditionsStale) -> None:
+        """Policy hears that nothing was begun, and why."""
+        for _ in range(2):
+            decision = gone_stale(self.record.state, told, self.run_view, MAX_REPLANS)
+            self.record.say(decision.events)
+        assert not decision.events
+
     def _to_run(self, decide: Callable[[Run], Decision], *, repeat: bool = True) -> Decision:
         decision = decide(self.run)
         self._say_run(decision.events)
@@ -152,7 +132,10 @@ class LineModel:
             match event:
                 case TaskCompleted():
                     self.world.check_completed(self.plan)
+                case TaskFailed():
+                    self.world.check_failed()
                 case TaskRolledBack():
+                    assert event.undone > 0, "called rolled back, but nothing was"
                     assert not any(self.world.standing.values()), (
                         "called rolled back, but it stands"
                     )
@@ -160,104 +143,24 @@ class LineModel:
                     self.world.check_cancelled(event, self.run)
                 case TaskEscalated():
                     self.world.check_escalated(event, self.run)
+                case TaskPreconditionsStale() as told:
+                    assert not self.sent, "called stale, but something went out"
+                    self.cues.append(lambda: self._heed_stale(told))
                 case _:
                     pass
         return decision
-
-    # ---- the gateway -----------------------------------------------------------------------
-
-    def _handle(self, request: ToolCallRequested, sample: str) -> None:
-        ident = request.call
-        known = {**TOOLS, **PROBES}.get(request.tool)
-        match request.purpose:
-            case Purpose.DO:
-                found = check_step(request, known, self.run_view, self.gate, self.plan, self.now)
-            case Purpose.UNDO:
-                done = self.view(request.undoes or ident)
-                found = check_undo(request, self.run_view, self.gate, done)
-            case _:
-                found = check_read(request, known)
-        if isinstance(found, Denial) or known is None:
-            denial = found if isinstance(found, Denial) else Denial("x", "x", "no such tool")
-            self._to_call(
-                ident, lambda c: calls.deny(c, request, _NAMES, "runner", "acme/run-1", denial)
-            )
-            return
-        facts = facts_of(request, found.arguments)
-        if known.category is Category.READ:
-            answer = sample_of(request, sample, self.world.standing)
-            self._to_call(ident, lambda c: calls.record_read(c, ident, facts, answer, 1.0))
-            return
-        before: JsonValue = {"version": "old"}
-        undo = bind_undo(found.step, before)
-        assert not isinstance(undo, Denial)
-        new = calls.Dispatch(
-            facts=facts,
-            idempotence=known.idempotence,
-            key=tool_key(request.run or TASK, request.question, request.purpose),
-            incarnation=_GATEWAY,
-            timeout=timedelta(seconds=5),
-            before=before,
-            undo=undo,
-        )
-        self._send(
-            ident, self._to_call(ident, lambda c: calls.dispatch(c, ident, new, self.now, ()))
-        )
-
-    def _send(self, ident: UUID, decision: Decision) -> None:
-        del ident
-        self.flying += [e for e in decision.events if isinstance(e, ToolCallDispatched)]
-
-    def _to_call(self, ident: UUID, decide: Callable[[Call], Decision]) -> Decision:
-        decision = decide(self.call(ident))
-        self.call_events.setdefault(ident, []).extend(decision.events)
-        self._set(ident, decision)
-        again = decide(self.call(ident))
-        assert not again.events, f"a repeat says {again.events}"
-        for event in decision.events:
-            match event:
-                case ToolCallCompleted() if event.facts.purpose in (Purpose.DO, Purpose.UNDO):
-                    if TOOLS[event.facts.tool].category is not Category.READ:
-                        assert self.world.applied[ident], "called completed, but was not applied"
-                case ToolCallFailed():
-                    assert not self.world.applied.get(ident), "called failed, but was applied"
-                case _:
-                    pass
-        return decision
-
-    def _set(self, owner: UUID | None, decision: Decision) -> None:
-        for timer in decision.timers:
-            key = (owner, timer.name)
-            if owner is None and timer.name.startswith("deadline/"):
-                (self.deadlines.add if isinstance(timer, SetTimer) else self.deadlines.discard)(
-                    timer.name
-                )
-                continue
-            if isinstance(timer, SetTimer) and isinstance(timer.due, datetime):
-                self.opens[timer.name] = timer.due
-            match timer:
-                case SetTimer():
-                    self.timers.add(key)
-                    self.spent.discard(key)
-                case CancelTimer():
-                    self.timers.discard(key)
-                    self.spent.add(key)
 
     def _fire(self, owner: UUID | None, name: str) -> Decision:
         if owner is None:
+            if (look := Look.of(name)) is not None:
+                return self._look(look)
             if name.startswith("window/"):
-                self.now = max(self.now, self.opens[name])
+                self.record.now = max(self.now, self.opens[name])
             return self._to_run(lambda run: runs.tick(run, self.plan, name, self.now))
         if name.startswith("deadline/"):
             return self._to_call(owner, lambda call: calls.answer_lost(call, owner, name))
-        decision = self._to_call(
-            owner,
-            lambda call: calls.send_again(
-                call, owner, _GATEWAY, self.now, timedelta(seconds=5), ()
-            ),
-        )
-        self._send(owner, decision)
-        return decision
+        self._send_again(owner)
+        return NOTHING
 
     # ---- what may happen -------------------------------------------------------------------
 
@@ -302,16 +205,9 @@ class LineModel:
         """A person does something; whether it had an effect."""
         match what:
             case "pause":
-                paused = self._to_run(
-                    lambda run: runs.pause(run, self.plan, "op", "wait", self.now), repeat=False
-                )
-                return bool(paused.events)
+                return bool(self._to_run(self._pause, repeat=False).events)
             case "resume":
-                resumed = self._to_run(
-                    lambda run: runs.resume(run, self.plan, self.gate, "op", "go", self.now),
-                    repeat=False,
-                )
-                return bool(resumed.events)
+                return bool(self._to_run(self._resume, repeat=False).events)
             case "halt":
                 pull = RunHalt(task=TASK, reason="smoke")
                 return self._to_gate(lambda g: gates.halt(g, pull, "op", None, self.run_view))
@@ -319,7 +215,7 @@ class LineModel:
                 take = GrantRevoke(task=TASK, reason="no")
                 return self._to_gate(lambda g: gates.revoke(g, take, "op", None, self.run_view))
             case "expire":
-                self.now = self.grant.expires_at
+                self.record.now = max(self.now, self.grant.expires_at)
                 return True
             case "overdue":
                 return self._overdue()
@@ -328,6 +224,16 @@ class LineModel:
                 return self._to_gate(
                     lambda g: gates.cancel(g, TASK, end, "op", None, self.run_view)
                 )
+
+    def _pause(self, run: Run) -> Decision:
+        if run.started is None:
+            return pause_queued(run, TASK, self.gate, "op", "wait")
+        return runs.pause(run, self.plan, "op", "wait", self.now)
+
+    def _resume(self, run: Run) -> Decision:
+        if run.started is None:
+            return resume_queued(run, TASK, self.gate, "op", "go")
+        return runs.resume(run, self.plan, self.gate, "op", "go", self.now)
 
     def _overdue(self) -> bool:
         """Whatever is under way takes too long."""
@@ -348,31 +254,9 @@ class LineModel:
         self.cues.pop(choose(range(len(self.cues))))()
 
     def _take_a_request(self, choose: Choose) -> None:
-        self._handle(choose(self._fresh()), choose(SAMPLES))
-
-    def _end_a_send(self, choose: Choose, fate: str | None = None) -> None:
-        if fate is None:
-            fate = choose(SENDS)
-        if fate in ("lost", "died") and choose((False, True)):
-            fate = f"done, {fate}"
-        sent = self.flying.pop(choose(range(len(self.flying))))
-        if fate.startswith("done"):
-            self.world.land(sent)
-        else:
-            self.world.applied.setdefault(sent.call, False)
-        answer: Answer | NotApplied | Unknown
-        match fate:
-            case "done":
-                answer = Answer({"ok": True})
-            case "refused" | "busy":
-                answer = NotApplied(fate, "not done", retryable=fate == "busy")
-            case "died" | "done, died":
-                return  # The gateway is gone: the deadline will tell.
-            case _:
-                answer = Unknown("the connection broke")
-        self._to_call(
-            sent.call, lambda call: calls.conclude(call, sent.call, sent.send, answer, 1.0)
-        )
+        request = choose(self._fresh())
+        looks = request.question.startswith(HOLDS)
+        self._handle(request, choose(LOOKS if looks else SAMPLES))
 
     def _hear_an_outcome(self, choose: Choose) -> None:
         self._note(choose(self._untold()))
@@ -384,10 +268,8 @@ class LineModel:
         self._fire(*key)
 
     def _to_gate(self, decide: Callable[[Gate], Decision]) -> bool:
-        decision = decide(_fold(Gate(), evolve_policy, self.gate_events))
-        self._say_gate(decision.events)
-        if decision.events:
-            self.cues.append(self._heed)
+        decision = decide(self.record.state)
+        self.record.say(decision.events)
         return bool(decision.events)
 
     # ---- what must hold --------------------------------------------------------------------
@@ -430,15 +312,21 @@ class LineModel:
         """Written and read again, the events make the same run."""
         read_again = [through_the_log(event) for event in self.run_events]
         assert read_again == self.run_events
-        assert _fold(Run(), evolve_state, read_again) == self.run
+        assert fold(Run(), evolve_state, read_again) == self.run
 
-    def bring_to_an_end(self) -> None:
-        """From wherever the run is, it can be brought to its end; at most with a person's help."""
+    def bring_to_an_end(self, *, settling: bool = False) -> None:
+        """From wherever the run is, it can be brought to its end; at most with a person's help.
+
+        Args:
+            settling: that person looks what became of calls that nobody knows about, and says so.
+        """
         keep = False
         for _ in range(400):
             if self._under_way():
                 self._let_it_go_on()
-            elif self.run.ended in {"completed", "rolled_back", "cancelled"}:
+            elif settling and (doubts := self.in_doubt()):
+                assert self.settle(doubts[0]), "a person who knows cannot say so"
+            elif self.run.ended in ENDS:
                 return
             elif self._can_resume() and self.step_in("resume"):
                 continue
@@ -457,10 +345,7 @@ class LineModel:
         if self.flying:
             sent = self.flying.pop(0)
             self.world.land(sent)
-            answer = Answer({"ok": True})
-            self._to_call(
-                sent.call, lambda call: calls.conclude(call, sent.call, sent.send, answer, 1.0)
-            )
+            self._conclude(sent, Answer({"ok": True}))
         elif untold:
             self._note(untold[0])
         elif self.cues:
@@ -471,12 +356,6 @@ class LineModel:
             key = min(self.timers, key=str)
             self.timers.discard(key)
             self._fire(*key)
-
-
-def _fold(state: S, evolve: Callable[[S, EventData], S], events: Sequence[EventData]) -> S:
-    for event in events:
-        state = evolve(state, event)
-    return state
 
 
 def _names(events: list[EventData]) -> list[str]:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 from uuid import UUID, uuid5
 
 from smartops.contracts.canonical import digest
 from smartops.contracts.envelope import EventMeta, encode, read_data
-from smartops.contracts.events import CallFacts, Decided, ToolCallRequested
+from smartops.contracts.events import (
+    CallFacts,
+    Decided,
+    TaskApprovalGranted,
+    ToolCallRequested,
+)
 from smartops.contracts.maintenance import MaintenanceWindow
 from smartops.contracts.plan import Plan
 from smartops.contracts.wire import Category, EventData, Idempotence, Purpose
+from smartops.runner.state import HOLDS
 from smartops.tool_gateway.ports import Answer, NotApplied, Unknown
 from support.plans import CHECKS, TASK, phase, plan, step, tool
 
@@ -47,20 +54,28 @@ PROVED = frozenset({"patch"})
 
 WAYS = ("patch", "patch", "flip", "restart", "look")
 
+_SEEN = {"good": "old", "bad": "another"}
+
 NIGHT = MaintenanceWindow(start="22:00", end="04:00", timezone="Europe/Berlin")
 
 _NAMES = UUID("66666666-6666-5666-8666-666666666666")
 
 
-def draw_plan(choose: Choose) -> Plan:
-    """One to three phases of one to three steps, each on a target of its own."""
+def draw_plan(choose: Choose, avoid: Collection[str] = (), **header: Any) -> Plan:
+    """One to three phases of one to three steps, each on a target of its own.
+
+    Args:
+        choose: whatever there is a choice of.
+        avoid: targets to leave alone.
+        header: of the plan, besides.
+    """
     phases = []
-    target = 0
+    targets = (name for n in count(1) if (name := f"t{n}") not in avoid)
     for number in range(choose((1, 2, 3))):
-        members = []
-        for _ in range(choose((1, 2, 3))):
-            target += 1
-            members.append(step(f"t{target}", TOOLS[choose(WAYS)], phase=f"p{number}"))
+        members = [
+            step(next(targets), TOOLS[choose(WAYS)], phase=f"p{number}")
+            for _ in range(choose((1, 2, 3)))
+        ]
         phases.append(
             phase(
                 *members,
@@ -78,7 +93,7 @@ def draw_plan(choose: Choose) -> Plan:
                 maintenance=choose((None, None, None, NIGHT)),
             )
         )
-    return plan(*phases, on_timeout=choose(("pause", "roll_back")))
+    return plan(*phases, on_timeout=choose(("pause", "roll_back")), **header)
 
 
 def through_the_log(event: EventData) -> EventData:
@@ -97,7 +112,9 @@ def through_the_log(event: EventData) -> EventData:
     return read_data(event.type_key(), encode(meta, event))
 
 
-def facts_of(request: ToolCallRequested, arguments: dict[str, Any]) -> CallFacts:
+def facts_of(
+    request: ToolCallRequested, arguments: dict[str, Any], grant: TaskApprovalGranted | None = None
+) -> CallFacts:
     """The record that a call leaves."""
     return CallFacts(
         task=request.task,
@@ -116,6 +133,9 @@ def facts_of(request: ToolCallRequested, arguments: dict[str, Any]) -> CallFacts
         step=request.step,
         undoes=request.undoes,
         arguments=arguments,
+        plan_hash=None if grant is None else grant.plan_hash,
+        grant=None if grant is None else grant.grant,
+        approvers=() if grant is None else tuple(voice.actor for voice in grant.approvals),
         policy=Decided(allow=True, rules=("r",), bundle=digest(b"b"), engine="none"),
     )
 
@@ -129,6 +149,8 @@ def sample_of(
     if request.question.startswith("verify/"):
         changed = standing.get(request.question.removeprefix("verify/"), False)
         return Answer({"version": "new" if changed else "old"})
+    if request.question.startswith(HOLDS):
+        return Answer({} if sample == "empty" else {"version": _SEEN[sample]})
     if request.purpose is not Purpose.OBSERVE:
         return Answer({"ok": True})
     good, bad = (200, 503) if request.tool == "probe_http" else (0.0, 0.5)

@@ -51,6 +51,10 @@ class World:
         writes = {s.id for s in plan.steps if s.category is not Category.READ}
         assert {name for name, stands in self.standing.items() if stands} == writes
 
+    def check_failed(self) -> None:
+        """Failed, and not rolled back, means that nothing was ever changed."""
+        assert not self.effects, f"called failed, but {dict(self.effects)}"
+
     def check_cancelled(self, event: TaskCancelled, run: Run) -> None:
         """What is said to be kept is what stands, up to what nobody knows."""
         unsure = {run.requests[call].question for call in run.stuck}

@@ -11,6 +11,7 @@ from smartops.policy_engine import (
     ApprovalSettings,
     Approver,
     Bundle,
+    GateInput,
     GrantInput,
     PhaseInput,
     PlanInput,
@@ -19,7 +20,18 @@ from smartops.policy_engine import (
     default_bundle_path,
 )
 
-__all__ = ["ANA", "BEN", "SPECIFICATION", "TASK", "bundle_with", "call", "grant", "plan", "vote"]
+__all__ = [
+    "ANA",
+    "BEN",
+    "SPECIFICATION",
+    "TASK",
+    "bundle_with",
+    "call",
+    "gate",
+    "grant",
+    "plan",
+    "vote",
+]
 
 TASK = UUID("11111111-1111-5111-8111-111111111111")
 ANA = UUID("aaaaaaaa-aaaa-5aaa-8aaa-aaaaaaaaaaaa")
@@ -52,6 +64,10 @@ def plan(
                     "category": category,
                     "registered": True,
                     "reversible": category == "reversible",
+                    "risk": "read_only" if category == "read" else "state_change_prod",
+                    "scope": "asset",
+                    "simulation_required": False,
+                    "rehearsed": False,
                     "target": asset,
                     "arguments": {"baseline": "web-1.4"},
                 }
@@ -85,10 +101,90 @@ def plan(
         "autonomy_level": 2,
         "total_assets": max(10, len(steps)),
         "approval_requested": False,
+        "type": "drift_plan",
+        "summary": "Applies the baseline.",
+        "mode": "risk_based",
+        "max_run_ms": 14_400_000,
+        "maintenance": False,
+        "evidence": [
+            {"kind": "query_assets", "age_ms": 60_000},
+            {"kind": "get_golden_image", "age_ms": 60_000},
+        ],
+        "requester_roles": ["operator"],
+        "token_budget_exhausted": False,
         "phases": phases,
         "steps": steps,
     }
     return PlanInput.model_validate(document | fields)
+
+
+def gate(
+    *,
+    risk: dict[str, Any] | None = None,
+    parts: dict[str, int] | None = None,
+    quality: dict[str, int] | None = None,
+    limits: dict[str, int] | None = None,
+    **fields: Any,
+) -> GateInput:
+    """The gate's view of a well-made plan in staging that may run by itself."""
+    document = {
+        "task": TASK,
+        "number": 1,
+        "tenant": "acme",
+        "environment": "staging",
+        "type": "drift_plan",
+        "agent": "drift",
+        "agent_version": "1.0.0",
+        "agent_runs": 12,
+        "mode": "risk_based",
+        "autonomy_level": 2,
+        "writes": 3,
+        "irreversible": False,
+        "canary": True,
+        "changed_assets": 3,
+        "critical_assets": 0,
+        "total_assets": 20,
+        "risk": {
+            "score": 28,
+            "level": "medium",
+            "parts": {
+                "environment": 50,
+                "scope": 20,
+                "history": 20,
+                "change_size": 30,
+                "timing": 20,
+                "dependencies": 20,
+                "drift": 20,
+                "rollback": 0,
+            }
+            | (parts or {}),
+        }
+        | (risk or {}),
+        "quality": {
+            "total": 80,
+            "structural": 20,
+            "policy": 20,
+            "tests": 15,
+            "history": 15,
+            "review": 10,
+        }
+        | (quality or {}),
+        "limits": {
+            "max_assets": 100,
+            "max_critical_assets": 5,
+            "cooldown_ms": 300_000,
+            "risk_threshold": 30,
+        }
+        | (limits or {}),
+        "cooldown_left_ms": 0,
+        "window_blocked": False,
+        "tool_modes": {"config.apply": "risk_based"},
+        "plan_requires_approval": False,
+        "plan_rules": ["plan.auto.reversible_outside_production"],
+        "require_two_approvers": False,
+        "approval_requested": False,
+    }
+    return GateInput.model_validate(document | fields)
 
 
 def grant(**fields: Any) -> GrantInput:
@@ -138,6 +234,9 @@ def vote(
         "tenant": "acme",
         "environment": "production",
         "decision": "approve",
+        "way": "voice",
+        "roles": ("approver",),
+        "acting_for": None,
         "approver": Approver(actor=actor, roles=roles, disabled=disabled, local_credentials=local),
         "requester": ANA,
         "editors": (),

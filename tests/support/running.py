@@ -22,6 +22,7 @@ from smartops.contracts.folds import CallStatus, CallView, GateView, evolve_gate
 from smartops.contracts.plan import Plan
 from smartops.contracts.wire import EventData, Purpose
 from smartops.runner import domain
+from smartops.runner.queued import pause_queued, resume_queued
 from smartops.runner.state import Run, evolve
 from smartops.runtime.decision import CancelTimer, Decision, SetTimer
 from support.given import Given, Outcome, given
@@ -141,6 +142,10 @@ class Line:
 
     def pause(self) -> Outcome[Run]:
         """A person pauses."""
+        if self.run.started is None:
+            return self._fact(
+                lambda run: pause_queued(run, TASK, self.gate, "op", "wait a moment"), once=True
+            )
         return self._fact(
             lambda run: domain.pause(run, self.plan, "op", "wait a moment", self.now),
             once=True,
@@ -148,6 +153,10 @@ class Line:
 
     def resume(self) -> Outcome[Run]:
         """A person lets it go on."""
+        if self.run.started is None:
+            return self._fact(
+                lambda run: resume_queued(run, TASK, self.gate, "op", "go on"), once=True
+            )
         return self._fact(
             lambda run: domain.resume(run, self.plan, self.gate, "op", "go on", self.now),
             once=True,

@@ -237,6 +237,7 @@ class Story:
                 summary=self.plan.header.summary,
                 risk_level=RiskLevel.HIGH,
                 role="approver",
+                roles=("approver",),
                 quorum=1,
                 requester=OPERATOR,
                 reasons=("plan.production",),

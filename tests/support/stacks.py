@@ -44,7 +44,7 @@ _ACTORS = [
     {
         "tenant": "acme",
         "name": "olga",
-        "roles": ["operator", "approver"],
+        "roles": ["operator", "approver", "autonomy-admin", "policy-admin"],
         "principals": [
             {"issuer": "local", "subject": "operator"},
             {"issuer": "local", "subject": "operator-phone"},
@@ -53,7 +53,7 @@ _ACTORS = [
     {
         "tenant": "acme",
         "name": "ada",
-        "roles": ["approver"],
+        "roles": ["approver", "autonomy-admin", "policy-admin"],
         "principals": [{"issuer": "local", "subject": "approver"}],
     },
 ]
@@ -91,6 +91,21 @@ class House:
         )
         return (await self.operator.submit(intent)).task
 
+    async def patch(self, *servers: str, version: str = "2.4.1") -> UUID:
+        """Ask for this version on production servers, step by step, whatever runs there now."""
+        wanted = tuple(
+            WantedStep(
+                tool="apply_patch", target=server, arguments={"asset": server, "version": version}
+            )
+            for server in servers
+        )
+        intent = IntentSubmit(
+            intent="Put the version onto the servers",
+            environment=Environment.PRODUCTION,
+            context=IntentContext(steps=wanted),
+        )
+        return (await self.operator.submit(intent)).task
+
     async def staged(self, *targets: str, approval: bool = False, steps: int = 1) -> UUID:
         """Ask for reversible writes in staging that change nothing anywhere."""
         wanted = tuple(
@@ -105,11 +120,11 @@ class House:
         )
         return (await self.operator.submit(intent)).task
 
-    async def approve(self, task: UUID) -> TaskApprovalGranted:
-        """Approve what awaits approval, as the approver."""
-        required = await self.until(task, TaskApprovalRequired)
+    async def approve(self, task: UUID, plan: int = 1) -> TaskApprovalGranted:
+        """Approve what awaits approval, as the approver; of several plans the so-manieth."""
+        required = await self.until(task, TaskApprovalRequired, times=plan)
         await self.approver.decide(task, required.plan_hash, required.assessment_hash, "approve")
-        return await self.until(task, TaskApprovalGranted)
+        return await self.until(task, TaskApprovalGranted, times=plan)
 
     async def say(self, name: str, ident: str, payload: bytes) -> CommandRefused:
         """Send these very bytes as the operator's command; returns its refusal."""

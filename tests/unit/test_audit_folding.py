@@ -66,6 +66,10 @@ def begin(name: str = "t") -> Story:
     return Story("acme", name).submitted().planned()
 
 
+def queued() -> Story:
+    return begin().asked().approved()
+
+
 def running() -> Story:
     return begin().asked().approved().started()
 
@@ -130,7 +134,19 @@ def test_events_that_were_folded_before_change_nothing() -> None:
         (begin().asked().halted(), "escalated_to_human", "cancelled", "cancelled", None),
         (begin().asked().approved(), "executing", "approved", "approved", "queued"),
         (begin().let_run_by_itself(), "executing", "approved", "approved", "queued"),
+        (queued().paused(), "paused", "approved", "approved", "paused"),
+        (queued().paused().resumed(), "executing", "approved", "approved", "queued"),
+        (queued().paused().resumed().started(), "executing", "approved", "approved", "executing"),
+        (
+            queued().halted().escalated(),
+            "escalated_to_human",
+            "approved",
+            "approved",
+            "escalated",
+        ),
         (running(), "executing", "approved", "approved", "executing"),
+        (running().failed(retryable=True), "failed_retryable", "approved", "approved", "failed"),
+        (running().failed(), "failed_terminal", "approved", "approved", "failed"),
         (running().paused(), "paused", "approved", "approved", "paused"),
         (running().paused().resumed(), "executing", "approved", "approved", "executing"),
         (running().revoked(), "paused", "revoked", "revoked", "executing"),
@@ -177,14 +193,46 @@ def test_a_failure_says_why() -> None:
     assert (task.error_code, task.message) == ("rejected", "rejected by Ada: not today")
     task = the(told(begin().asked().expired()), TASKS)
     assert task.error_code == "approval_expired"
+    task = the(told(running().failed()), TASKS)
+    assert (task.error_code, task.message, task.ended_at is None) == ("step_refused", "no", False)
+    run = the(told(running().failed()), RUNS)
+    assert (run.reason, run.ended_at is None) == ("no", False)
     run = the(told(running().escalated()), RUNS)
     assert (run.reason, run.what_to_do, run.ended_at) == ("stuck", "look at the target", None)
 
 
-def test_a_new_plan_supersedes_one_that_nobody_decided_on() -> None:
-    books = told(begin().planned(2))
-    states = [p.state for b in books.values() for p in b.all(PLANS)]
-    assert states == ["superseded", "draft"]
+def shown(story: Story) -> tuple[str, list[str], list[str]]:
+    """Status of the task, states of its plans, statuses of its decisions."""
+    books = told(story)
+    [task] = [row for book in books.values() for row in book.all(TASKS)]
+    plans = [row.state for book in books.values() for row in book.all(PLANS)]
+    decisions = [row.status for book in books.values() for row in book.all(APPROVALS)]
+    return task.status, plans, decisions
+
+
+def test_an_edited_plan_is_superseded_and_the_task_waits_for_the_next_one() -> None:
+    assert shown(begin().asked().edited()) == ("running", ["superseded"], ["superseded"])
+    after = begin().asked().edited().planned(2)
+    assert shown(after)[1] == ["superseded", "draft"]
+
+
+def test_a_rejected_plan_that_is_wished_anew_leaves_the_task_running() -> None:
+    story = begin().asked().rejected_to_be_planned_anew()
+    assert shown(story) == ("running", ["rejected"], ["rejected"])
+
+
+def test_a_plan_that_went_stale_is_superseded_with_its_grant_and_its_run_says_why() -> None:
+    story = begin().asked().approved().gone_stale()
+    assert shown(story) == ("running", ["superseded"], ["superseded"])
+    [run] = [row for book in told(story).values() for row in book.all(RUNS)]
+    assert run.status == "stale"
+    assert "get_asset on web-01" in (run.reason or "")
+    assert run.ended_at is not None
+
+
+def test_a_plan_that_nobody_asked_for_changes_nothing_but_its_own_row() -> None:
+    story = begin().asked().unasked()
+    assert shown(story) == ("needs_approval", ["awaiting_approval", "refused"], ["pending"])
 
 
 def test_a_plan_for_a_cancelled_task_is_cancelled_itself() -> None:
@@ -240,6 +288,7 @@ def test_phases_share_the_fate_of_the_run() -> None:
     assert the(told(running().rolling_back()), PHASES).status == "rolling_back"
     assert the(told(running().rolling_back().rolled_back()), PHASES).status == "rolled_back"
     assert the(told(running().escalated()), PHASES).status == "escalated"
+    assert the(told(running().failed()), PHASES).status == "failed"
     assert the(told(running().cancelled_by_the_runner()), PHASES).status == "cancelled"
 
 
@@ -284,7 +333,11 @@ def test_all_times_but_deadlines_are_those_of_the_log() -> None:
     for model in ALL:
         for mine, other in zip(ours[model.name], theirs[model.name], strict=True):
             for column, value, moved in zip(model.columns, mine, other, strict=True):
-                if isinstance(value, datetime) and column not in ("expires_at", "deadline"):
+                if isinstance(value, datetime) and column not in (
+                    "expires_at",
+                    "deadline",
+                    "until",
+                ):
                     assert moved - value == day
                     seen.add((model.name, column))
     assert len(seen) > 10

@@ -37,7 +37,10 @@ PLANNING = (S.QUEUED, S.RUNNING, S.NEEDS_APPROVAL)
 TABLE: list[tuple[EventData, tuple[Status, ...], Status]] = [
     (_story().submitted().said[0].events[1], (S.QUEUED, S.RUNNING), S.RUNNING),
     (TaskEvidenceAttached.model_construct(evidence=()), (S.QUEUED, S.RUNNING), S.RUNNING),
-    (_last(_story().planned()), (*PLANNING, S.REJECTED, S.FAILED_TERMINAL), S.RUNNING),
+    (_last(_story().planned()), (S.QUEUED, S.RUNNING), S.RUNNING),
+    (_story().edited().said[-1].events[0], (S.NEEDS_APPROVAL,), S.RUNNING),
+    (_story().superseded_event("stale"), (S.EXECUTING, S.PAUSED), S.RUNNING),
+    (_last(_story().rejected_to_be_planned_anew()), (S.NEEDS_APPROVAL,), S.RUNNING),
     (_last(_story().refused()), PLANNING, S.FAILED_TERMINAL),
     (_last(_story().asked()), (*PLANNING, S.PAUSED, S.REJECTED), S.NEEDS_APPROVAL),
     (_story().granted_event(), (*PLANNING, S.PAUSED), S.EXECUTING),

@@ -18,7 +18,7 @@ from smartops.sdk.cli.session import Options, Session
 from smartops.sdk.course import Course, Outcome
 
 COMMANDS = [
-    *("up", "demo", "submit", "watch", "tasks", "task", "approvals", "approve", "reject"),
+    *("up", "demo", "submit", "watch", "tasks", "task", "approvals", "approve", "edit", "reject"),
     *("pause", "resume", "cancel", "revoke", "halt", "call", "events", "parked", "tools", "doctor"),
 ]
 

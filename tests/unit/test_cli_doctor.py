@@ -253,7 +253,7 @@ def test_a_service_is_not_ready_for_reasons_that_become_advice(tmp_path: Path) -
     )
     assert "consumers: planner-intents is missing; policy: another bundle" in finding.text
     assert "provisioner" in finding.advice
-    assert "same bundle" in finding.advice
+    assert "policy activate" in finding.advice
     assert judge_service(tmp_path, "planner", Answer("http://x", 200)) == []
 
 
@@ -264,6 +264,11 @@ def test_how_code_of_plans_is_fenced_in_is_told() -> None:
     missing = only(judge_notes(none), "services.no_sandbox")
     assert missing.level is Level.WARNING
     assert "bubblewrap" in missing.advice
+    other = Answer("http://x", 200, notes=(("bundle", "sha256:12, which is not in force"),))
+    differs = only(judge_notes(other), "services.other_policy")
+    assert differs.level is Level.WARNING
+    assert "policy propose" in differs.advice
+    assert judge_notes(Answer("http://x", 200, notes=(("bundle", "in force"),))) == []
     assert judge_notes(Answer("http://x", 200)) == []
 
 

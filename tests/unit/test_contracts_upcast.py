@@ -28,7 +28,8 @@ def test_a_denial_of_version_1_says_its_rule_as_the_only_reason_and_makes_nothin
     assert now.reasons == (DenialReason(rule=was["rule"], message=was["message"]),)
     assert (now.rules, now.message) == ((was["rule"],), was["message"])
     assert (now.policy, now.grant) == (None, None)
-    kept = now.model_dump(mode="json", exclude={"reasons", "policy", "grant"})
+    assert now.decisions == ()
+    kept = now.model_dump(mode="json", exclude={"reasons", "policy", "grant", "decisions"})
     assert kept == {name: value for name, value in was.items() if name not in ("rule", "message")}
 
 
@@ -51,7 +52,7 @@ def test_a_step_leads_from_anything_its_version_allows_to_what_the_next_one_allo
 def test_data_of_the_newest_version_is_left_alone() -> None:
     event = sample(ToolCallDenied)
     assert as_newest(event) is event
-    assert upcast("tool.call.denied.v2", {"any": "thing"}) == {"any": "thing"}
+    assert upcast("tool.call.denied.v3", {"any": "thing"}) == {"any": "thing"}
 
 
 def test_the_longest_old_denial_is_still_readable() -> None:

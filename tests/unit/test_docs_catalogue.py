@@ -140,10 +140,11 @@ def test_the_example_of_a_policy_is_put_in_force(tmp_path: Path) -> None:
     page = DOCS / "how-to" / "write-a-policy.md"
     bundle = tmp_path / "policies"
     shutil.copytree(default_bundle_path(), bundle)
-    (rule,) = blocks(page, "rego")
-    (data,) = blocks(page, "json")
-    (bundle / "acme.rego").write_text(rule.text, "utf-8")
+    rule, negation = blocks(page, "rego")
+    data, cases = blocks(page, "json")
+    (bundle / "acme.rego").write_text(rule.text + negation.text, "utf-8")
     (bundle / "acme.json").write_text(data.text, "utf-8")
+    (bundle / "acme.cases.json").write_text(cases.text, "utf-8")
     shipped = RegorusEngine.load(default_bundle_path()).bundle_digest
     assert RegorusEngine.load(bundle).bundle_digest != shipped
 

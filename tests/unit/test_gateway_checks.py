@@ -13,24 +13,30 @@ from pydantic import JsonValue
 from smartops.contracts.events import (
     TaskApprovalGranted,
     TaskCancelRequested,
+    TaskEscalated,
     TaskGrantRevoked,
     TaskHalted,
+    TaskPaused,
+    TaskResumed,
+    TaskRollbackStarted,
     TaskStarted,
+    TaskStopping,
     ToolCallRequested,
     UndoEntitlement,
 )
-from smartops.contracts.folds import CallStatus, CallView, GateView, RunView, evolve_run
+from smartops.contracts.folds import STOPPING, CallStatus, CallView, GateView, RunView, evolve_run
 from smartops.contracts.ids import call_id, question_about
 from smartops.contracts.maintenance import OUTSIDE_WINDOW, MaintenanceWindow
 from smartops.contracts.plan import Plan
 from smartops.contracts.streams import stream
 from smartops.contracts.tools import ToolDescriptor
-from smartops.contracts.wire import Category, Purpose
+from smartops.contracts.wire import Category, EventData, Purpose
 from smartops.tool_gateway.checks import (
     Denial,
     Permit,
     bind_undo,
     check_attempt,
+    check_going,
     check_place,
     check_read,
     check_step,
@@ -531,3 +537,36 @@ def test_without_the_before_state_a_step_does_not_go_out(before: JsonValue) -> N
 def test_a_step_without_a_way_back_leaves_no_entitlement() -> None:
     assert bind_undo(step("web-01", undo=False), {"version": "2.4.0"}) is None
     assert bind_undo(None, None) is None
+
+
+# ---- runs that stop ----------------------------------------------------------------------------
+
+
+BEGUN_RUN = grant_for(PLAN).run
+
+
+def stopping(then: str = "pause") -> TaskStopping:
+    return TaskStopping(task=TASK, run=BEGUN_RUN, reason="wait a moment", then=then)
+
+
+@pytest.mark.parametrize("then", ["pause", "roll_back", "cancel", "cancel_and_keep", "escalate"])
+def test_a_run_that_stops_lets_nothing_more_go_out_and_says_why(then: str) -> None:
+    denied = check_going(evolve_run(BEGUN, stopping(then)))
+    assert denied is not None
+    assert (denied.code, denied.rule) == (STOPPING, "gateway.stopping")
+    assert "wait a moment" in denied.message
+
+
+@pytest.mark.parametrize(
+    "led_to",
+    [
+        TaskPaused(task=TASK, run=BEGUN_RUN, reason="wait a moment"),
+        TaskResumed(task=TASK, run=BEGUN_RUN, principal="op"),
+        TaskRollbackStarted(task=TASK, run=BEGUN_RUN, reason="ill", phase=0, undo=()),
+        TaskEscalated(task=TASK, run=BEGUN_RUN, reason="?", what_to_do="look"),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_a_stop_is_over_once_it_has_led_somewhere(led_to: EventData) -> None:
+    assert check_going(BEGUN) is None
+    assert check_going(evolve_run(evolve_run(BEGUN, stopping()), led_to)) is None

@@ -182,4 +182,4 @@ def test_systems_have_breakers_of_their_own() -> None:
     for _ in range(FAILURES):
         breakers.of("one").heard(SILENT, 0)
     assert breakers.of("other").wait(0) is None
-    assert breakers.open() == {"one": 1}
+    assert breakers.opened() == {"one": 1, "other": 0}

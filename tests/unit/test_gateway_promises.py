@@ -8,12 +8,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from pydantic import JsonValue
 from smartops.contracts.events import ToolCallRequested
 from smartops.contracts.folds import CallStatus, CallView, RunView, TaskView, ToolView
 from smartops.contracts.plan import Step
 from smartops.contracts.wire import Purpose, Scope
 from smartops.tool_gateway.context import Contexts
-from smartops.tool_gateway.promises import check_promises, rehearsals
+from smartops.tool_gateway.ports import Answer, NotApplied
+from smartops.tool_gateway.promises import as_rehearsed, check_promises, rehearsals
 from support.plans import TASK, phase, plan
 from support.registered import REGISTERED
 
@@ -215,3 +217,22 @@ async def test_only_a_rehearsal_that_succeeded_lets_the_step_out(
     run = replace(RunView(), requests={call: asked})
     let_out = await contexts.simulated("acme", wanted, run, whole)
     assert let_out is (status is CallStatus.SUCCEEDED)
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ({"ok": False, "detail": "no quorum"}, "no quorum"),
+        ({"ok": False}, "the rehearsal says no, and not why"),
+        ({"ok": True, "detail": "fine"}, None),
+        ({"lost_s": 0.4}, None),
+        (False, None),
+    ],
+)
+def test_a_rehearsal_that_says_no_has_failed(output: JsonValue, message: str | None) -> None:
+    found = as_rehearsed(REHEARSAL, Answer(output))
+    if message is None:
+        assert found == Answer(output)
+    else:
+        assert found == NotApplied("would_not_work", message, retryable=False)
+    assert as_rehearsed(REGISTERED["get_cluster"], Answer(output)) == Answer(output)

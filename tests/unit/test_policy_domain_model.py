@@ -111,7 +111,7 @@ class GateLife(RuleBasedStateMachine):
                 assert set(people) <= self.yes
                 assert actor_id(TENANT, "ana") not in people
             self.decided = "granted"
-        elif isinstance(event, DECISIONS):
+        elif isinstance(event, DECISIONS) and not getattr(event, "unasked", False):
             assert self.decided is None, f"{type(event).__name__} after {self.decided}"
             self.decided = type(event).__name__
         elif isinstance(event, TaskPlanValidated):
@@ -136,6 +136,11 @@ class GateLife(RuleBasedStateMachine):
             risk_level=RiskLevel.HIGH,
         )
         decision = domain.weigh(self.gate, TASK, planned, made, weighed, TERMS, self.now)
+        if any(isinstance(e, TaskPlanRefused) and e.unasked for e in decision.events):
+            before = self.gate, self.view
+            self._tell(decision)
+            assert (self.gate, self.view) == before, "nobody had asked for it"
+            return
         if decision.events:
             self.asked[number] = weighed
         self._tell(decision)
@@ -184,7 +189,9 @@ class GateLife(RuleBasedStateMachine):
             and name not in (None, "dan")
             and not (name == "ana" and decision == "approve")
         )
-        assert (outcome.refusal is None) == valid, outcome
+        # Who says what is so already is told so, and changes nothing.
+        assert (outcome.refusal is None and outcome.answer is None) or not outcome.events
+        assert (outcome.refusal is None) == (valid or outcome.answer is not None), outcome
         if valid and decision == "approve" and actor is not None:
             self.yes.add(actor)
         self._tell(outcome)

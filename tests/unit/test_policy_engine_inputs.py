@@ -12,8 +12,14 @@ from pydantic import ValidationError
 from smartops.contracts.plan import AgentRef, Phase, Plan, PlanHeader, Requester, Step, UndoTemplate
 from smartops.contracts.tools import ToolDescriptor
 from smartops.contracts.wire import Category, Check, Idempotence, Risk, Scope
-from smartops.policy_engine import InputDocument, RegorusEngine, default_bundle_path, plan_input
-from support.policy_documents import TASK, call, plan, vote
+from smartops.policy_engine import (
+    EvidenceInput,
+    InputDocument,
+    RegorusEngine,
+    default_bundle_path,
+    plan_input,
+)
+from support.policy_documents import TASK, call, gate, plan, vote
 
 APPLY = ToolDescriptor(
     name="config.apply",
@@ -79,6 +85,19 @@ def planned(*phases: tuple[Step, ...], total_assets: int = 0, **header: Any) -> 
     )
 
 
+SURROUNDINGS: dict[str, Any] = {
+    "autonomy_level": 2,
+    "mode": "risk_based",
+    "evidence": (
+        EvidenceInput(kind="query_assets", age_ms=60_000),
+        EvidenceInput(kind="get_golden_image", age_ms=60_000),
+    ),
+    "requester_roles": ("operator",),
+    "token_budget_exhausted": False,
+    "rehearsed": lambda _step: False,
+}
+
+
 def test_a_plan_becomes_the_document_that_policy_decides_on() -> None:
     document = plan_input(
         planned(
@@ -88,7 +107,7 @@ def test_a_plan_becomes_the_document_that_policy_decides_on() -> None:
             approval_requested=True,
         ),
         registry=find,
-        autonomy_level=2,
+        **SURROUNDINGS,
     )
     assert (document.task, document.number, document.agent) == (TASK, 3, "drift")
     assert (document.requester, document.approval_requested) == ("ana", True)
@@ -113,7 +132,7 @@ def test_the_engine_decides_on_it() -> None:
     document = plan_input(
         planned((step("web-1"),), (step("web-2"),), environment="staging"),
         registry=find,
-        autonomy_level=2,
+        **SURROUNDINGS,
     )
     verdict = engine.decide("plan", document.canonical_bytes())
     assert verdict.rules == ("plan.auto.reversible_outside_production",)
@@ -131,7 +150,7 @@ def test_the_engine_decides_on_it() -> None:
 def test_a_tool_that_is_gone_or_changed_is_not_registered(
     registry: Callable[[str, str], ToolDescriptor | None],
 ) -> None:
-    document = plan_input(planned((step("web-1"),)), registry=registry, autonomy_level=2)
+    document = plan_input(planned((step("web-1"),)), registry=registry, **SURROUNDINGS)
     (only,) = document.steps
     assert (only.registered, only.category, only.reversible) == (False, None, False)
     assert document.phases[0].writes == 1, "what is unknown counts as a write"
@@ -139,7 +158,7 @@ def test_a_tool_that_is_gone_or_changed_is_not_registered(
 
 def test_a_step_that_misstates_its_category_is_not_registered() -> None:
     lying = step("web-1").model_copy(update={"category": Category.READ})
-    document = plan_input(planned((lying,)), registry=find, autonomy_level=2)
+    document = plan_input(planned((lying,)), registry=find, **SURROUNDINGS)
     assert not document.steps[0].registered
     assert document.phases[0].writes == 1
 
@@ -151,7 +170,7 @@ def test_the_scope_is_never_smaller_than_what_is_touched(
     stated: int, given: int | None, used: int
 ) -> None:
     whole = planned((step("web-1"),), (step("web-2"),), total_assets=stated)
-    document = plan_input(whole, registry=find, autonomy_level=2, total_assets=given)
+    document = plan_input(whole, registry=find, **SURROUNDINGS, total_assets=given)
     assert document.total_assets == used
 
 
@@ -163,7 +182,9 @@ def test_equal_documents_have_equal_bytes() -> None:
     assert json.loads(call(grant=None).canonical_bytes())["grant"] is None
 
 
-@pytest.mark.parametrize("document", [plan(), call(), vote()], ids=["plan", "call", "vote"])
+@pytest.mark.parametrize(
+    "document", [plan(), gate(), call(), vote()], ids=["plan", "gate", "call", "vote"]
+)
 def test_documents_know_all_their_fields_and_no_others(document: InputDocument) -> None:
     raw = json.loads(document.canonical_bytes())
     assert type(document).model_validate(raw).canonical_bytes() == document.canonical_bytes()

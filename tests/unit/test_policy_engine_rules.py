@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from smartops.policy_engine import (
     ApprovalInput,
+    GateInput,
     InputDocument,
     PlanInput,
     RegorusEngine,
     ToolCallInput,
     default_bundle_path,
 )
-from support.policy_documents import ANA, BEN, call, grant, plan, vote
+from support.policy_documents import ANA, BEN, call, gate, grant, plan, vote
 
 REFUSED = False
 WAITS = True
@@ -104,6 +105,27 @@ def test_a_plan_is_decided_by_the_rule_that_fits(
     assert verdict.allow is (outcome is not REFUSED)
     assert verdict.requires_approval is (outcome is not None)
     assert bool(verdict.denials) is (outcome is REFUSED)
+
+
+GATES: list[tuple[str, GateInput, str, bool | None]] = [
+    ("nothing asks for a person", gate(), "gate.auto.within_limits", None),
+    ("the plan's rules do", gate(plan_requires_approval=True), "gate.approval.plan", True),
+    ("the requester does", gate(approval_requested=True), "gate.approval.requested", True),
+]
+
+
+@pytest.mark.parametrize(
+    ("document", "rule", "outcome"),
+    [case[1:] for case in GATES],
+    ids=[case[0] for case in GATES],
+)
+def test_a_gate_is_decided_by_the_rule_that_fits(
+    engine: RegorusEngine, document: GateInput, rule: str, *, outcome: bool | None
+) -> None:
+    verdict = engine.decide("gate", document.canonical_bytes())
+    assert verdict.rules == (rule,)
+    assert verdict.allow is (outcome is not REFUSED)
+    assert verdict.requires_approval is (outcome is not None)
 
 
 CALLS: list[tuple[str, ToolCallInput, str, bool]] = [
@@ -198,16 +220,20 @@ def test_a_vote_is_decided_by_the_rule_that_fits(
 UNREAD = {"number", "id", "version", "target", "arguments"}
 """Fields of the documents that no rule of ours reads."""
 
+PROOFS = {"rehearsed", "kind", "age_ms", "max_critical_assets"}
+"""Those that matter only where a rehearsal, evidence or critical assets are at stake."""
+
 
 @pytest.mark.parametrize(
     ("entrypoint", "document", "strict"),
     [
         ("plan", plan(environment="staging"), set()),
         ("plan", plan(), {"reversible"}),  # Missing, it adds a reason to wait.
+        ("gate", gate(), {"plan_rules"}),
         ("tool_call", call(), {"task"}),
         ("approval", vote(), {"local_credentials_in_production"}),  # Missing, it permits nothing.
     ],
-    ids=["plan that runs", "plan that waits", "call", "vote"],
+    ids=["plan that runs", "plan that waits", "gate", "call", "vote"],
 )
 def test_a_missing_field_never_keeps_a_permission(
     engine: RegorusEngine, entrypoint: Any, document: InputDocument, strict: set[str]
@@ -216,7 +242,7 @@ def test_a_missing_field_never_keeps_a_permission(
     before = engine.decide(entrypoint, _bytes(whole))
     assert before.allow
     for path in _objects(whole):
-        for field in set(_at(whole, path)) - UNREAD - strict:
+        for field in set(_at(whole, path)) - UNREAD - PROOFS - strict:
             copy = _copy(whole)
             _at(copy, path).pop(field)
             after = engine.decide(entrypoint, _bytes(copy))
@@ -224,7 +250,7 @@ def test_a_missing_field_never_keeps_a_permission(
             assert stricter, (path, field, after)
 
 
-@pytest.mark.parametrize("entrypoint", ["plan", "tool_call", "approval"])
+@pytest.mark.parametrize("entrypoint", ["plan", "gate", "tool_call", "approval"])
 @pytest.mark.parametrize("junk", [None, [], {}, "production", -1, 0.5])
 def test_no_field_can_be_of_another_type_and_loosen_the_decision(
     engine: RegorusEngine, entrypoint: Any, junk: object
@@ -232,11 +258,12 @@ def test_no_field_can_be_of_another_type_and_loosen_the_decision(
     """A denied document stays denied, whatever one of its other fields turns into."""
     document = {
         "plan": plan(autonomy_level=0),
+        "gate": gate(mode="plan_only"),
         "tool_call": call(grant=grant(valid=False)),
         "approval": vote(roles=()),
     }[entrypoint]
     whole = document.model_dump(mode="json")
-    decisive = {"autonomy_level", "valid", "roles"}
+    decisive = {"autonomy_level", "mode", "valid", "roles"}
     for path in _objects(whole):
         for field in set(_at(whole, path)) - decisive:
             copy = _copy(whole)

@@ -25,6 +25,7 @@ from smartops.contracts.events import (
 from smartops.contracts.ids import call_id
 from smartops.contracts.plan import Plan, Step
 from smartops.contracts.wire import Category, Purpose
+from smartops.redact import Finder, Unscannable
 from smartops.runner import domain, sandboxing
 from smartops.runner.computed import NOT_RUN, note_computed
 from smartops.runner.sandboxing import Sandboxing, limits_of
@@ -35,6 +36,7 @@ from support.plans import phase, plan, step, tool
 from support.running import Line
 
 COMPUTE = tool("compute", category=Category.READ)
+FINDER = Finder(region="DE")
 CODE = 'result = {"ok": True, "detail": ""}'
 
 
@@ -170,7 +172,7 @@ def test_computed_steps_claim_nothing() -> None:
 
 async def computed(source: str, inputs: dict[str, Any] | None = None, **limits: Any) -> Any:
     given = {"wall": timedelta(seconds=20), "cpu": timedelta(seconds=5), "memory_bytes": 2**28}
-    sandbox = Sandboxing(Level.PROCESS, limits_of(**{**given, **limits}))
+    sandbox = Sandboxing(Level.PROCESS, limits_of(**{**given, **limits}), FINDER)
     sandbox.try_out()
     try:
         found = await sandbox.compute(Computation(code=source), inputs or {})
@@ -210,6 +212,50 @@ async def test_a_result_holds_no_secret_and_names_none() -> None:
     assert found.output["take"] != {"$secret": "db/app"}
 
 
+@pytest.mark.parametrize(
+    ("told", "kinds"),
+    [
+        ({"owners": ["a@example.com"]}, "email"),
+        ({"a@example.com": 1}, "email"),
+        ({"text": "call 030 901820 or write to b@example.org"}, "email, phone"),
+        ({"paid_with": 4111111111111111}, "card"),
+        ({"detail": "refund to DE89370400440532013000"}, "iban"),
+    ],
+)
+async def test_a_result_with_personal_data_fails_and_is_not_kept(told: Any, kinds: str) -> None:
+    found = await computed(f'result = {{"ok": True, "detail": "", **{told!r}}}')
+    assert (found.outcome, found.ok, found.output) == ("failed", False, None)
+    assert found.detail.startswith(
+        f"personal_data: its result holds what looks like personal data ({kinds})"
+    )
+    assert "example" not in found.detail
+
+
+async def test_what_cannot_be_searched_for_personal_data_fails_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(_finder: Finder, _text: str) -> None:
+        raise Unscannable("too_long")
+
+    monkeypatch.setattr(Finder, "hits", broken)
+    found = await computed('result = {"ok": True, "detail": "well", "versions": ["2.4.1"]}')
+    assert (found.outcome, found.output) == ("failed", None)
+    assert found.detail.startswith("personal_data: its result cannot be searched")
+
+
+async def test_references_to_personal_data_are_no_personal_data_and_do_not_come_out() -> None:
+    token = "0" * 32
+    inputs = {"a": {"mail": {"$pii": "email", "token": token}, "text": f"by [email:{token}]"}}
+    found = await computed('result = {"ok": True, "detail": "", **inputs["a"]}', inputs)
+    assert (found.outcome, found.ok) == ("value", True)
+    assert {"$pii": "email", "token": token} not in found.output.values()
+
+
+async def test_what_code_raises_may_quote_personal_data_and_is_blanked() -> None:
+    found = await computed('raise ValueError("nobody: a@example.com")')
+    assert found.detail == "ValueError (line 1): nobody: [email]"
+
+
 async def test_without_a_sandbox_nothing_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
     from smartops.contracts.computing import Computation  # noqa: PLC0415 - of this alone
 
@@ -217,7 +263,7 @@ async def test_without_a_sandbox_nothing_is_run(monkeypatch: pytest.MonkeyPatch)
         raise TooWeak("landlock", {"landlock": "no Landlock"})
 
     monkeypatch.setattr(sandboxing, "strongest", none_holds)
-    sandbox = Sandboxing(Level.LANDLOCK, limits_of(timedelta(1), timedelta(1), 2**28))
+    sandbox = Sandboxing(Level.LANDLOCK, limits_of(timedelta(1), timedelta(1), 2**28), FINDER)
     assert sandbox.note() == "being tried"
     sandbox.try_out()
     found = await sandbox.compute(Computation(code=CODE), {})

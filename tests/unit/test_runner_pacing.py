@@ -248,10 +248,10 @@ def test_a_pause_ends_the_wait_for_another_attempt_and_resume_asks_at_once() -> 
     line.tick(timer).then_nothing()
 
 
-def test_what_is_not_worth_repeating_is_taken_back_at_once() -> None:
+def test_what_is_not_worth_repeating_fails_at_once() -> None:
     line = begun(steps(1))
     line.failed("t0", retryable=False)
-    assert line.count(TaskRollbackStarted) == 1
+    assert line.run.ended == "failed"
 
 
 # ---- deadlines -------------------------------------------------------------------------------

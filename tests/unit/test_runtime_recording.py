@@ -309,7 +309,7 @@ def test_a_refused_command_is_answered_on_its_own_stream_and_settles_as_refused(
     assert (answer.command, answer.name, answer.principal) == (CAUSE, "task.cancel", "op")
     assert (answer.code, answer.field, answer.content) == ("ended", "task", order.content)
     assert len(answer.message) == 4000
-    assert event.subject == f"smartops.acme.command.refused.v1.-.{CAUSE}"
+    assert event.subject == f"smartops.acme.command.refused.v2.-.{CAUSE}"
 
 
 def test_only_commands_are_refused() -> None:

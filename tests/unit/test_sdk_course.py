@@ -12,7 +12,9 @@ from smartops.sdk.effects import CANCEL, PAUSE, RESUME
 from smartops.sdk.short_id import uuid_range
 from support.sdk_story import RUN, TASK, Story
 
-REJECTED = e.TaskApprovalRejected(number=1, plan_hash=Story().plan_hash, by=Story().voice())
+REJECTED = e.TaskApprovalRejected(
+    number=1, plan_hash=Story().plan_hash, by=Story().voice(), then="archive"
+)
 HALTED = e.TaskHalted(principal="p", reason="stop", run=RUN)
 CANCEL_ASKED = e.TaskCancelRequested(principal="p", reason="enough")
 ESCALATED = e.TaskEscalated(task=TASK, run=RUN, reason="stuck", what_to_do="look")
@@ -50,14 +52,14 @@ def test_each_end_has_its_outcome(data: EventData, outcome: str) -> None:
     assert course_of(data).outcome == outcome
 
 
-def test_a_halt_ends_a_task_whose_run_has_not_begun() -> None:
-    assert course_of(HALTED).outcome == "escalated_to_human"
+def test_a_halt_ends_a_task_that_has_no_run() -> None:
+    without = HALTED.model_copy(update={"run": None})
+    assert course_of(without).outcome == "escalated_to_human"
 
 
-def test_a_halt_of_a_begun_run_ends_when_the_runner_says_so() -> None:
-    started = Story().started().events[-1].data
-    assert course_of(started, HALTED).outcome is None
-    assert course_of(started, HALTED, ESCALATED).outcome == "escalated_to_human"
+def test_a_halt_of_a_run_begun_or_queued_ends_when_the_runner_says_so() -> None:
+    assert course_of(HALTED).outcome is None
+    assert course_of(HALTED, ESCALATED).outcome == "escalated_to_human"
 
 
 def test_cancelling_an_escalated_run_sets_it_in_motion_again() -> None:

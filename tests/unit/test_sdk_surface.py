@@ -20,6 +20,7 @@ def test_the_public_surface_is_this() -> None:
         "Event",
         "IntentContext",
         "IntentSubmit",
+        "Mandated",
         "NoIdentity",
         "NoProfile",
         "NotFound",

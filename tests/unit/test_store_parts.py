@@ -43,6 +43,7 @@ class FakeLog:
     def __init__(self) -> None:
         self.streams: dict[str, list[StoredRow]] = {}
         self.reads: list[tuple[str, int]] = []
+        self.newest_asked: list[tuple[str, int]] = []
         self.asked = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
@@ -51,6 +52,10 @@ class FakeLog:
     def add(self, stream: str, count: int = 1, size: int = 10) -> None:
         rows = self.streams.setdefault(stream, [])
         rows.extend(row(stream, len(rows) + 1, size) for _ in range(count))
+
+    async def newest(self, stream: str, limit: int) -> list[StoredRow]:
+        self.newest_asked.append((stream, limit))
+        return self.streams.get(stream, [])[-limit:]
 
     async def read_stream(
         self, stream: str, after: int = 0, limit: int | None = None
@@ -115,6 +120,28 @@ async def test_a_stream_shorter_than_hoped_is_returned_as_it_is() -> None:
     log = FakeLog()
     log.add("a")
     assert (await counting(log).load("a", at_least=9)).version == 1
+
+
+async def test_a_stream_without_end_is_read_from_its_newest_events_on() -> None:
+    log = FakeLog()
+    log.add("a", 100)
+    folds: Folds[int] = Folds(
+        log,
+        initial=0,
+        decode=lambda row: row.version,
+        evolve=lambda _, version: version,
+        newest=10,
+    )
+    folded = await folds.load("a")
+    assert (folded.state, folded.version, folded.ids, folded.topics) == (100, 100, (), ())
+    assert (log.reads, log.newest_asked) == ([], [("a", 10)])
+    log.add("a", 30)
+    assert (await folds.load("a", fresh=True)).version == 130, "then its tail, however long"
+    assert log.reads == [("a", 100)]
+    told = Folded(140, 140, (uuid4(),), ("t",))
+    folds.put("a", told, 10**9)
+    assert folds.peek("a") == Folded(140, 140, (), ()), "what it does not keep takes no room"
+    assert await folds.load("b") == folds.nothing
 
 
 async def test_concurrent_loads_share_one_read() -> None:

@@ -33,6 +33,7 @@ NAMES = {
     "orchestrator_pull_rests_total": {"handler"},
     "orchestrator_pull_failures_total": {"handler"},
     "orchestrator_commands_gone_total": {"handler"},
+    "orchestrator_shadow_decisions_total": {"outcome"},
     "orchestrator_consumer_pending": {"handler"},
     "orchestrator_consumer_unacked": {"handler"},
     "orchestrator_outbox_pending": set(),
@@ -42,6 +43,7 @@ NAMES = {
     "orchestrator_approval_wait_seconds": set(),
     "orchestrator_policy_decisions_total": {"rule", "verdict"},
     "orchestrator_phase_health_checks_total": {"type", "outcome"},
+    "orchestrator_break_glass_total": set(),
     "orchestrator_rollbacks_total": set(),
     "orchestrator_projection_lag_events": set(),
     "orchestrator_parked_total": {"handler"},
@@ -67,6 +69,7 @@ def observe_everything(metrics: Metrics) -> None:
     metrics.read_counter("projected_events", "Events.", lambda: 3)
     for name in ("pull_rests", "pull_failures", "commands_gone"):
         metrics.read_counter(name, "Rests.", lambda: {"planner.submit_task": 2}, "handler")
+    metrics.read_counter("shadow_decisions", "Decisions.", lambda: {"agreed": 2}, "outcome")
     for name in ("consumer_pending", "consumer_unacked"):
         metrics.read_gauge(name, "Messages.", lambda: {"planner.submit_task": 9}, "handler")
     metrics.outbox_pending.set(4)
@@ -76,6 +79,7 @@ def observe_everything(metrics: Metrics) -> None:
     metrics.policy_decision("read_only", "allow")
     metrics.health_check("http_200", "passed")
     metrics.rollback()
+    metrics.break_glass()
     metrics.projection_lag.set(5)
     metrics.parked("planner.submit_task")
     metrics.loop_lag.set(0.001)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks.lib.guards.approval_guards import APPROVAL_GUARDS
 from benchmarks.lib.guards.door_guards import DOOR_GUARDS
 from benchmarks.lib.guards.execution_guards import EXECUTION_GUARDS
 from benchmarks.lib.guards.log_guards import LOG_GUARDS
@@ -12,6 +13,12 @@ __all__ = ["MUTANTS"]
 
 MUTANTS: dict[str, Mutant] = {
     mutant.name: mutant
-    for mutant in (*LOG_GUARDS, *SERVICE_GUARDS, *EXECUTION_GUARDS, *DOOR_GUARDS)
+    for mutant in (
+        *LOG_GUARDS,
+        *SERVICE_GUARDS,
+        *EXECUTION_GUARDS,
+        *APPROVAL_GUARDS,
+        *DOOR_GUARDS,
+    )
 }
 """By name, for the command line."""

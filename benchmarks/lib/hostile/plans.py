@@ -26,7 +26,7 @@ from benchmarks.lib.hostile.adversary import Adversary
 from benchmarks.lib.hostile.attack import Attack
 from benchmarks.lib.hostile.drafts import Case
 
-__all__ = ["FALSE_PLANS", "NOT_THERE", "FalsePlan", "HostilePlanner"]
+__all__ = ["FALSE_PLANS", "NOT_THERE", "FalsePlan", "HostilePlanner", "seal_anew"]
 
 NOT_THERE = "a plan that is not there"
 
@@ -206,7 +206,7 @@ class HostilePlanner:
         )
         document["header"]["number"] = number
         false.falsify(document, self._random, self._victim)
-        plan_hash, stored = _seal(document) if false.sealed else _unsealed(document)
+        plan_hash, stored = seal_anew(document) if false.sealed else _unsealed(document)
         fields: dict[str, Any] = {
             "number": number,
             "plan_hash": plan_hash,
@@ -264,7 +264,7 @@ class HostilePlanner:
         await self._attack.ask(case, None, event.event_id)
 
 
-def _seal(document: Document) -> tuple[str, bytes]:
+def seal_anew(document: Document) -> tuple[str, bytes]:
     """Hashes made anew by somebody who knows how."""
     steps = [Step.model_validate(step) for step in document["steps"]]
     left = iter(step.hash() for step in steps)

@@ -75,6 +75,7 @@ SAID_BY: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "actor.mapped": (POLICY,),
         "policy.bundle.activated": (POLICY,),
         "autonomy.changed": (POLICY,),
+        "autonomy.default.set": (POLICY,),
         # The run, phase by phase.
         "task.started": (RUNNER,),
         "task.phase.started": (RUNNER,),
@@ -117,6 +118,7 @@ NOT_SAID = (
     "target.released",
     "limit.leased",
     "limit.returned",
+    "track.noted",
 )
 """Events of the log that are nobody's business on the bus."""
 
@@ -137,6 +139,8 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "intent.submit": PLANNER,
         "approval.decide": POLICY,
+        "autonomy.raise": POLICY,
+        "autonomy.lower": POLICY,
         "task.cancel": POLICY,
         "grant.revoke": POLICY,
         "run.halt": POLICY,
@@ -169,9 +173,12 @@ DURABLES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "runner-calls": ("SMARTOPS", RUNNER),
         "runner-gate": ("SMARTOPS", RUNNER),
         # The runner asks itself: what it computes is asked for by an event of its own.
+        "policy-outcomes": ("SMARTOPS", POLICY),
+        "policy-autonomy": ("SMARTOPS_COMMANDS", POLICY),
         "runner-computations": ("SMARTOPS", RUNNER),
         "runner-controls": ("SMARTOPS_COMMANDS", RUNNER),
         "tool_gateway-calls": ("SMARTOPS", GATEWAY),
+        "tool_gateway-stops": ("SMARTOPS", GATEWAY),
         "tool_gateway-settlements": ("SMARTOPS_COMMANDS", GATEWAY),
         "tool_gateway-privacy": ("SMARTOPS_COMMANDS", GATEWAY),
         "planner-parked": ("SMARTOPS_COMMANDS", PLANNER),

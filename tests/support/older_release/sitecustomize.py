@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from smartops.contracts import catalogue
 
-_NOT_YET = "tool.call.denied.v2"
+_NOT_YET = "tool.call.denied.v3"
 
 _EVENTS = {key: spec for key, spec in catalogue.EVENTS.items() if key != _NOT_YET}
 

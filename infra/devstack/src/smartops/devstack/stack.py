@@ -49,10 +49,26 @@ from smartops.eventstore.roles import set_role_passwords
 __all__ = ["PERSONS", "Stack", "StackOptions", "running_stack"]
 
 PERSONS: Mapping[str, tuple[str, ...]] = {
-    "operator": ("operator",),
-    "approver": ("approver", "privacy"),
+    "operator": ("operator", "policy-admin"),
+    "approver": (
+        "approver",
+        "autonomy-admin",
+        "break-glass",
+        "policy-admin",
+        "privacy",
+        "senior-approver",
+    ),
 }
 """Local people and the roles of their actors."""
+
+_AUTONOMY = {
+    "environments": {
+        "production": {"cooldown": "PT0S", "require_two_approvers": False},
+        "staging": {"cooldown": "PT0S"},
+        "development": {"cooldown": "PT0S"},
+        "sandbox": {"cooldown": "PT0S"},
+    }
+}
 
 _POLL_S = 0.03
 
@@ -147,6 +163,7 @@ class Stack:
         )
         await asyncio.gather(self._migrate(), self.provision())
         self._write_actors()
+        self._write_autonomy()
         await asyncio.gather(
             *(
                 self._start_service(name, number)
@@ -285,6 +302,7 @@ class Stack:
             env["SMARTOPS_SAMPLE_INTERVAL"] = _iso(options.sample_interval)
         if service == "policy":
             env["SMARTOPS_ACTORS_FILE"] = str(self.home / "actors.json")
+            env["SMARTOPS_AUTONOMY_FILE"] = str(self.home / "autonomy.json")
             env["SMARTOPS_LOCAL_CREDENTIALS_IN_PRODUCTION"] = "true"
         if service == "tool_gateway" and self.fleet_url is not None:
             env["SMARTOPS_FLEET_URL"] = self.fleet_url
@@ -311,6 +329,12 @@ class Stack:
         path = self.home / "actors.json"
         if not path.exists():  # People may edit it; the next start tells policy.
             write_private(path, json.dumps(actors, indent=2) + "\n")
+
+    def _write_autonomy(self) -> None:
+        """What a single machine needs otherwise: nobody there has a second approver or time."""
+        path = self.home / "autonomy.json"
+        if not path.exists():  # As above: people may edit it.
+            write_private(path, json.dumps(_AUTONOMY, indent=2) + "\n")
 
     def _write_profile(self) -> None:
         reader = "smartops_reader"

@@ -10,6 +10,23 @@ from uuid import UUID
 
 from pydantic import Field
 from smartops.contracts.bounds import Limits
+from smartops.contracts.commands_approval import (
+    SHORTEST_JUSTIFICATION,
+    ApprovalBreakGlass,
+    ApprovalDelegate,
+    DelegationRevoke,
+    StandingGive,
+    StandingRevoke,
+)
+from smartops.contracts.commands_autonomy import AutonomyLower, AutonomyRaise
+from smartops.contracts.commands_bundle import (
+    BundleActivate,
+    BundlePropose,
+    BundleShadow,
+    BundleSign,
+)
+from smartops.contracts.commands_editing import PlanEdit
+from smartops.contracts.constraints import Constraints
 from smartops.contracts.wire import (
     CommandData,
     Digest,
@@ -23,9 +40,20 @@ from smartops.contracts.wire import (
 )
 
 __all__ = [
+    "SHORTEST_JUSTIFICATION",
+    "ApprovalBreakGlass",
     "ApprovalDecide",
+    "ApprovalDecideV1",
+    "ApprovalDelegate",
+    "AutonomyLower",
+    "AutonomyRaise",
+    "BundleActivate",
+    "BundlePropose",
+    "BundleShadow",
+    "BundleSign",
     "CallReveal",
     "CallSettle",
+    "DelegationRevoke",
     "GatewayParkedRetry",
     "GrantRevoke",
     "IntentContext",
@@ -33,6 +61,7 @@ __all__ = [
     "ParkedRetry",
     "PiiErase",
     "PiiToken",
+    "PlanEdit",
     "PlannerParkedRetry",
     "PolicyParkedRetry",
     "RunHalt",
@@ -41,6 +70,8 @@ __all__ = [
     "RunnerParkedRetry",
     "Scope",
     "Source",
+    "StandingGive",
+    "StandingRevoke",
     "Tag",
     "TaskCancel",
     "WantedStep",
@@ -91,7 +122,7 @@ class IntentSubmit(CommandData):
     context: IntentContext = IntentContext()
 
 
-class ApprovalDecide(CommandData):
+class ApprovalDecideV1(CommandData):
     """Approve or reject a plan, by the hashes that were seen."""
 
     name: ClassVar[str] = "approval.decide"
@@ -103,6 +134,24 @@ class ApprovalDecide(CommandData):
     note: LongText = ""
     limits: Limits = Limits()
     """How much of the plan is approved, where that is less than all of it."""
+
+
+class ApprovalDecide(ApprovalDecideV1):
+    """Approve or reject a plan, by the hashes that were seen, and say what comes after a no."""
+
+    schema_version: ClassVar[int] = 2
+
+    then: Literal["archive", "replan"] = "archive"
+    """After a rejection: end the task, or have another plan written."""
+    constraints: Constraints = Constraints()
+    """What the next plan must keep to; with archive, for the record."""
+    for_actor: UUID | None = None
+    """Whose voice it is, where that one has handed it over; None: one's own."""
+
+    @classmethod
+    def of(cls, told: ApprovalDecideV1) -> ApprovalDecide:
+        """The same in the newest version: a rejection used to end the task."""
+        return told if isinstance(told, cls) else cls(**dict(told))
 
 
 class _AboutTask(CommandData):

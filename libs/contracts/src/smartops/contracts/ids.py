@@ -22,6 +22,7 @@ __all__ = [
     "actor_id",
     "call_id",
     "command_key",
+    "delegation_id",
     "event_id",
     "named_id",
     "plan_id",
@@ -29,6 +30,7 @@ __all__ = [
     "question_about",
     "read_principal",
     "run_id",
+    "standing_id",
     "task_id",
     "timer_id",
     "tool_key",
@@ -94,6 +96,16 @@ def question_about(prefix: str, step: str, hashed: str) -> str:
     """
     question = f"{prefix}{step}"
     return question if len(question) <= _QUESTION_MAX else f"{prefix}{hashed}"
+
+
+def delegation_id(key: CommandKey) -> UUID:
+    """The voice that an `approval.delegate` command hands over."""
+    return named_id("delegation", key)
+
+
+def standing_id(key: CommandKey) -> UUID:
+    """The standing word that a `standing.give` command gives."""
+    return named_id("standing", key)
 
 
 def tool_key(run: UUID, step: str, purpose: str) -> UUID:

@@ -133,7 +133,14 @@ class Precondition(Wire):
     tool: ToolName
     arguments: JsonObject
     expect: Digest
-    """Digest of the tool's output then."""
+    """Digest of the tool's output then, or of the fields of it that are compared."""
+    version: ShortText = added("1")
+    """Of the tool, as it was registered then: another one may tell other things."""
+    target: TargetName | None = added(None)
+    """What is looked at; None: the environment as a whole."""
+    fields: Annotated[tuple[ShortText, ...], Field(max_length=50)] = added(())
+    """Those of the output that must be the same, as dotted paths through lists; none compares all
+    of it. What changes by itself, such as a load, is best left out."""
 
 
 class Phase(Wire):

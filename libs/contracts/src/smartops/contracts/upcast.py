@@ -26,9 +26,25 @@ def _approval_granted_v1_v2(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "envelope": None}
 
 
+def _approval_granted_v2_v3(data: dict[str, Any]) -> dict[str, Any]:
+    """Each voice was a person's own, and nobody's was given beforehand or alone."""
+    return {**data, "standing": None, "break_glass": False}
+
+
+def _approval_required_v1_v2(data: dict[str, Any]) -> dict[str, Any]:
+    """One role was asked, who asked was shut out, and nobody was reminded."""
+    requester = {"principal": data["requester"], "actor": None, "part": "requester"}
+    return {**data, "roles": [data["role"]], "excluded": [requester], "prompts": []}
+
+
 def _approval_recorded_v1_v2(data: dict[str, Any]) -> dict[str, Any]:
     """A voice was for the whole plan."""
     return {**data, "limits": {"max_targets": None, "max_calls": None, "expires_at": None}}
+
+
+def _approval_rejected_v1_v2(data: dict[str, Any]) -> dict[str, Any]:
+    """A rejection always ended the task."""
+    return {**data, "then": "archive", "constraints": {}, "detail": ""}
 
 
 def _tool_registered_v1_v2(data: dict[str, Any]) -> dict[str, Any]:
@@ -56,13 +72,42 @@ def _step_settled_v1_v2(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "measured": None, "before": None}
 
 
+def _no_decisions(data: dict[str, Any]) -> dict[str, Any]:
+    """What policy had decided on was not kept."""
+    return {**data, "decisions": []}
+
+
+def _autonomy_changed_v1_v2(data: dict[str, Any]) -> dict[str, Any]:
+    """A level was the agent's in all versions, with all tools, everywhere."""
+    everywhere = {"agent_version": "*", "tool": "*", "environment": "*"}
+    return {**data, **everywhere, "before": None, "rule": "unknown"}
+
+
+def _bundle_activated_v1_v2(data: dict[str, Any]) -> dict[str, Any]:
+    """It was put in force by the process that had it, and no copy was kept."""
+    return {**data, "document": None}
+
+
 UPCASTERS: dict[str, Upcaster] = {
+    "autonomy.changed.v1": _autonomy_changed_v1_v2,
+    "command.refused.v1": _no_decisions,
+    "policy.bundle.activated.v1": _bundle_activated_v1_v2,
     "task.approval.granted.v1": _approval_granted_v1_v2,
+    "task.approval.granted.v2": _approval_granted_v2_v3,
     "task.approval.recorded.v1": _approval_recorded_v1_v2,
+    "task.approval.recorded.v2": _no_decisions,
+    "task.approval.required.v1": _approval_required_v1_v2,
+    "task.approval.rejected.v1": _approval_rejected_v1_v2,
     "task.health.checked.v1": _health_checked_v1_v2,
+    "task.plan.refused.v1": _no_decisions,
+    "task.plan.validated.v1": _no_decisions,
     "task.rolled_back.v1": _rolled_back_v1_v2,
     "task.step.settled.v1": _step_settled_v1_v2,
+    "tool.call.completed.v1": _no_decisions,
     "tool.call.denied.v1": _call_denied_v1_v2,
+    "tool.call.denied.v2": _no_decisions,
+    "tool.call.dispatched.v1": _no_decisions,
+    "tool.call.failed.v1": _no_decisions,
     "tool.call.settled.v1": _call_settled_v1_v2,
     "tool.registered.v1": _tool_registered_v1_v2,
 }

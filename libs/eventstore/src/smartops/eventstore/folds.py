@@ -3,7 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from smartops.eventstore.folded import Folded
@@ -30,6 +30,10 @@ class StreamReader(Protocol):
         """The stream's events above version `after`, in order."""
         ...
 
+    async def newest(self, stream: str, limit: int) -> list[StoredRow]:
+        """The last events of a stream, in order."""
+        ...
+
 
 @dataclass(slots=True)
 class _Entry(Generic[S]):
@@ -54,6 +58,7 @@ class Folds(Generic[S]):
         max_streams: int = DEFAULT_MAX_STREAMS,
         max_bytes: int = DEFAULT_MAX_BYTES,
         snapshots: Snapshots[S] | None = None,
+        newest: int | None = None,
     ) -> None:
         """Make an empty cache.
 
@@ -66,6 +71,8 @@ class Folds(Generic[S]):
             max_bytes: Stored bytes behind the kept folds; likewise.
             snapshots: Lets the first load of a long stream start in the middle. None: all are
                 read from the beginning.
+            newest: The state follows from so many last events alone: a first load reads no more
+                of an endless stream, and their ids and topics are not kept. None: all count.
         """
         self._store = store
         self._initial: Folded[S] = Folded(initial, 0, (), ())
@@ -74,6 +81,7 @@ class Folds(Generic[S]):
         self._max_streams = max_streams
         self._max_bytes = max_bytes
         self._snapshots = snapshots
+        self._newest = newest
         self._entries: OrderedDict[str, _Entry[S]] = OrderedDict()
         self._bytes = 0
         self._loading: dict[str, asyncio.Future[Folded[S]]] = {}
@@ -136,6 +144,8 @@ class Folds(Generic[S]):
             if entry.folded.version > folded.version:
                 folded, size = entry.folded, 0
             size += entry.size
+        if self._newest is not None:
+            folded, size = replace(folded, ids=(), topics=()), 0
         self._entries[stream] = _Entry(folded, size)
         self._bytes += size
         while len(self._entries) > 1 and (
@@ -155,6 +165,8 @@ class Folds(Generic[S]):
         state = folded.state
         for row in rows:
             state = self._evolve(state, self._decode(row))
+        if self._newest is not None:
+            return Folded(state, rows[-1].version if rows else folded.version, (), ())
         return Folded(
             state,
             rows[-1].version if rows else folded.version,
@@ -166,8 +178,10 @@ class Folds(Generic[S]):
         entry = self._entries.get(stream)
         remembered = base = self._initial if entry is None else entry.folded
         size = 0 if entry is None else entry.size
-        if base.version or self._snapshots is None:
-            rows: Sequence[StoredRow] = await self._store.read_stream(stream, base.version)
+        if self._newest is not None and not base.version:
+            rows: Sequence[StoredRow] = await self._store.newest(stream, self._newest)
+        elif base.version or self._snapshots is None:
+            rows = await self._store.read_stream(stream, base.version)
         else:
             start = await self._snapshots.start(stream)
             rows = start.rows

@@ -26,6 +26,10 @@ _TOPIC = re.compile(r"[a-z][a-z0-9_.]{0,99}")
 
 _HISTORY = f"select {COLUMNS} from smartops_log.events where task = $1 order by position"  # noqa: S608
 _EVENT = f"select {COLUMNS} from smartops_log.events where event_id = $1"  # noqa: S608
+_NEWEST = (
+    f"select {COLUMNS} from smartops_log.events "  # noqa: S608
+    "where stream = $1 order by version desc limit $2"
+)
 _HEADS = "select tenant, position, count, hash from smartops_log.heads"
 _HEAD = (
     "select tenant, position, ordinal, hash from smartops_log.events "
@@ -72,6 +76,10 @@ class LogReads:
         """One event."""
         rows = await self._rows(_EVENT, event_id)
         return rows[0] if rows else None
+
+    async def newest(self, stream: str, limit: int) -> list[StoredRow]:
+        """The last events of a stream, in order; fewer, or none, where there are no more."""
+        return (await self._rows(_NEWEST, stream, limit))[::-1]
 
     async def head(self, tenant: str) -> Head | None:
         """The end of the tenant's chain; None before its first event."""

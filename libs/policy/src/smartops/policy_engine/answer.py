@@ -6,17 +6,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from smartops.policy_engine.verdict import POLICY_ERROR, Denial, Entrypoint, Reason
+from smartops.policy_engine.verdict import MAX_TEXT, POLICY_ERROR, Denial, Entrypoint, Reason
 
 __all__ = ["MAX_FINDINGS", "MAX_TEXT", "Answer", "Undecidable", "read_answer"]
 
 MAX_FINDINGS = 50
 """Denials or reasons kept in one verdict: it is stored in an event. The rules stay complete."""
 
-MAX_TEXT = 500
-"""Characters kept of a rule id, path or message: they may quote the input."""
+MAX_QUORUM = 10
+"""Most people that one plan can need: more are never found."""
 
 _FIELDS = frozenset({"allow", "requires_approval", "denials", "reasons"})
+_GATE_FIELDS = _FIELDS | {"quorum", "roles"}
+_MAY_WAIT: tuple[Entrypoint, ...] = ("plan", "gate")
 
 
 class Undecidable(Exception):
@@ -32,21 +34,26 @@ class Answer:
     denials: tuple[Denial, ...]
     reasons: tuple[Reason, ...]
     rules: tuple[str, ...]
+    quorum: int = 1
+    roles: tuple[str, ...] = ()
 
 
 def read_answer(entrypoint: Entrypoint, raw: Any) -> Answer:
     """Check shape and consistency of `data.smartops.<entrypoint>.decision`.
 
     Allowed means: no denial, at least one reason. Denied means: at least one denial. Only a plan
-    can wait for an approval; a call or a vote is let through or it is not.
+    can wait for an approval, and only the gate says of how many people and which; a call or a vote
+    is let through or it is not.
 
     Raises:
         Undecidable: anything else.
     """
     if raw is None:
         raise Undecidable("the decision is undefined")
-    if type(raw) is not dict or frozenset(raw) != _FIELDS:
-        raise Undecidable("the decision is not {allow, requires_approval, denials, reasons}")
+    fields = _GATE_FIELDS if entrypoint == "gate" else _FIELDS
+    if type(raw) is not dict or frozenset(raw) != fields:
+        raise Undecidable(f"the decision is not {{{', '.join(sorted(fields))}}}")
+    quorum, roles = _people(raw) if entrypoint == "gate" else (1, ())
     allow, waits = raw["allow"], raw["requires_approval"]
     if type(allow) is not bool or type(waits) is not bool:
         raise Undecidable("allow and requires_approval must be true or false")
@@ -74,15 +81,29 @@ def read_answer(entrypoint: Entrypoint, raw: Any) -> Answer:
         raise Undecidable("allowed and denied at once")
     if not reasons:
         raise Undecidable("allowed, but no rule says why")
-    if waits and entrypoint != "plan":
+    if waits and entrypoint not in _MAY_WAIT:
         raise Undecidable(f"a {entrypoint} decision cannot wait for an approval")
+    if waits and entrypoint == "gate" and not roles:
+        raise Undecidable("an approval is needed, but by nobody in particular")
     return Answer(
         allow=True,
         requires_approval=waits,
         denials=(),
         reasons=tuple(reasons[:MAX_FINDINGS]),
         rules=_rules(reasons),
+        quorum=quorum if waits else 1,
+        roles=roles if waits else (),
     )
+
+
+def _people(raw: dict[str, Any]) -> tuple[int, tuple[str, ...]]:
+    """How many must agree, and the roles among them."""
+    quorum, roles = raw["quorum"], raw["roles"]
+    if type(quorum) is not int or not 1 <= quorum <= MAX_QUORUM:
+        raise Undecidable(f"the quorum is no whole number from 1 to {MAX_QUORUM}")
+    if type(roles) is not list or not all(type(role) is str and role for role in roles):
+        raise Undecidable("roles must be an array of strings, none empty")
+    return quorum, tuple(sorted({role[:MAX_TEXT] for role in roles}))
 
 
 def _entries(value: Any, fields: tuple[str, ...]) -> list[dict[str, str]]:

@@ -1,13 +1,14 @@
-"""What can be wrong with a policy bundle. A decision never raises: see `port`.
+"""What can be wrong with a policy bundle, or with an engine that is a server.
 
 PolicyEngineError
 ├── BundleRefused    unreadable, forbidden constructs, or decisions that its own cases deny
-└── BundleNotFound   no bundle where one was looked for
+├── BundleNotFound   no bundle where one was looked for
+└── EngineDown       an engine outside this process is away: nothing is decided, and nothing denied
 """
 
 from __future__ import annotations
 
-__all__ = ["BundleNotFound", "BundleRefused", "PolicyEngineError"]
+__all__ = ["BundleNotFound", "BundleRefused", "EngineDown", "PolicyEngineError"]
 
 
 class PolicyEngineError(Exception):
@@ -37,3 +38,15 @@ class BundleNotFound(PolicyEngineError):
     def __init__(self, place: object) -> None:
         super().__init__(f"no policy bundle at {place}; point to a directory of .rego files")
         self.place = place
+
+
+class EngineDown(PolicyEngineError):
+    """No decision can be had now: what waits for one waits, neither allowed nor denied."""
+
+    code = "engine_down"
+    retryable = True
+
+    def __init__(self, engine: str, reason: str) -> None:
+        super().__init__(f"{engine}: {reason}")
+        self.engine = engine
+        self.reason = reason

@@ -14,7 +14,9 @@ from pydantic import BaseModel
 from smartops.policy_engine.bundle import Bundle
 from smartops.policy_engine.errors import BundleRefused
 from smartops.policy_engine.inputs import INPUTS
+from smartops.policy_engine.negation import doubtful
 from smartops.policy_engine.syntax import Module, Path, builtins, parse
+from smartops.policy_engine.verdict import ENTRYPOINTS
 
 __all__ = ["check"]
 
@@ -31,6 +33,9 @@ _FORBIDDEN: Mapping[Path, str] = {
 }
 
 
+_ASKED = {("data", "smartops", entrypoint) for entrypoint in ENTRYPOINTS}
+
+
 def check(bundle: Bundle) -> None:
     """Refuse what must not run.
 
@@ -45,6 +50,7 @@ def check(bundle: Bundle) -> None:
         _no_dangling_reference(module, modules, data)
         _no_unknown_input(module)
         _no_unknown_function(module, modules)
+        _no_doubtful_negation(module, modules, data)
     _no_recursion(modules)
 
 
@@ -74,6 +80,11 @@ def _no_forbidden_call(module: Module) -> None:
                 # On a fraction one engine raises and another prints nonsense. Files marked v0 are
                 # other people's and run as they are: here it raises, and so denies.
                 raise BundleRefused("sprintf with %d: use %v and round()", file=module.file)
+            if called == ("walk",) and len(arguments) != 2:  # noqa: PLR2004
+                # Measured: `[path, value] := walk(x)` yields nothing here, and all of it in OPA.
+                raise BundleRefused(
+                    "write walk(x, [path, value]): its other form finds nothing", file=module.file
+                )
 
 
 def _has_percent_d(arguments: tuple[Any, ...]) -> bool:
@@ -119,14 +130,42 @@ def _no_dangling_reference(
 
 
 def _no_unknown_input(module: Module) -> None:
-    """A field that no input has is undefined: a denial that reads it never speaks."""
-    entrypoint = module.package[2] if module.package[:2] == ("data", "smartops") else ""
-    known = [model for name, model in INPUTS.items() if entrypoint in (name, "", "common")]
+    """A field that no input has is undefined: a denial that reads it never speaks.
+
+    A module that is no entrypoint may decide about several, so any input's field will do.
+    """
+    known = [
+        model
+        for name, model in INPUTS.items()
+        if module.package == ("data", "smartops", name) or module.package not in _ASKED
+    ]
     for rule in module.rules:
         for reference in rule.refers:
             fields = reference[1:]
             if reference[0] == "input" and not any(_has(model, fields) for model in known):
                 raise BundleRefused(f"no input has {'.'.join(reference)}", file=module.file)
+
+
+def _no_doubtful_negation(
+    module: Module, modules: Iterable[Module], data: Mapping[str, Any]
+) -> None:
+    """Engines must agree on what a rule says where something is missing; see `negation`."""
+    rules = [rule for each in modules for rule in each.rules]
+    named = {rule.path for rule in rules}
+    always = {rule.path for rule in rules if rule.certain}
+
+    def certain(reference: Path) -> bool:
+        path = _absolute(module, reference)
+        if path[0] == "data":
+            return path in always or (not _defined(path, named) and _in_data(path[1:], data))
+        return len(path) == 1  # A variable has a value where it is used; so has the input.
+
+    for reference in doubtful(module, certain):
+        raise BundleRefused(
+            f"{reference} may be undefined within `not`, which OPA and regorus read differently:"
+            " negate a rule of its own instead",
+            file=module.file,
+        )
 
 
 def _has(annotation: Any, fields: Path) -> bool:

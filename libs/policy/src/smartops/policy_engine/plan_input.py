@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from smartops.contracts.plan import Phase, Plan, Step
 from smartops.contracts.tools import ToolDescriptor
 from smartops.contracts.watching import window_ms
 from smartops.contracts.wire import Category
-from smartops.policy_engine.inputs import PhaseInput, PlanInput, StepInput
+from smartops.policy_engine.inputs import (
+    AutonomyMode,
+    EvidenceInput,
+    PhaseInput,
+    PlanInput,
+    StepInput,
+)
 
-__all__ = ["Registry", "plan_input"]
+__all__ = ["Registry", "Rehearsals", "plan_input"]
 
 Registry = Callable[[str, str], ToolDescriptor | None]
 """The registered tool of this name and version, if there is one."""
 
+Rehearsals = Callable[[Step], bool]
+"""Whether the log shows that this step was rehearsed: its tool's rehearsal succeeded on the same
+target with the same arguments. Asked only of steps whose tool declares one."""
+
 
 def plan_input(
-    plan: Plan, *, registry: Registry, autonomy_level: int, total_assets: int | None = None
+    plan: Plan,
+    *,
+    registry: Registry,
+    autonomy_level: int,
+    mode: AutonomyMode,
+    evidence: Sequence[EvidenceInput],
+    requester_roles: Sequence[str],
+    token_budget_exhausted: bool,
+    rehearsed: Rehearsals,
+    total_assets: int | None = None,
 ) -> PlanInput:
     """The document on which policy decides about a plan.
 
@@ -27,7 +46,12 @@ def plan_input(
     Args:
         plan: a plan whose header and steps agree, as `Plan.read` returns it.
         registry: the log's view of the tools.
-        autonomy_level: of the plan's agent, 0 to 4.
+        autonomy_level: the lowest of the plan's agent over the tools that it writes with, 0 to 4.
+        mode: in force for tenant and environment.
+        evidence: what the log has about the findings that the header names.
+        requester_roles: of the person behind the requester; none when nobody is known.
+        token_budget_exhausted: nothing is left of what models may use.
+        rehearsed: the log's view of rehearsals.
         total_assets: assets in scope by an inventory; otherwise the plan's own number is taken,
             raised to what the plan touches if that is more.
 
@@ -40,7 +64,7 @@ def plan_input(
     steps: list[StepInput] = []
     for index, phase in enumerate(header.phases):
         members = [by_hash[step] for step in phase.steps]
-        inputs = [_step(step, index, registry) for step in members]
+        inputs = [_step(step, index, registry, rehearsed) for step in members]
         steps += inputs
         phases.append(_phase(phase, inputs))
     total = header.total_assets if total_assets is None else total_assets
@@ -54,12 +78,25 @@ def plan_input(
         autonomy_level=autonomy_level,
         total_assets=max(total, len(plan.targets())),
         approval_requested=header.approval_requested,
+        type=header.type,
+        summary=header.summary,
+        mode=mode,
+        max_run_ms=header.max_run_ms,
+        maintenance=header.maintenance is not None
+        or all(
+            phase.maintenance is not None
+            for phase, inputs in zip(header.phases, phases, strict=True)
+            if inputs.writes
+        ),
+        evidence=tuple(evidence),
+        requester_roles=tuple(requester_roles),
+        token_budget_exhausted=token_budget_exhausted,
         phases=tuple(phases),
         steps=tuple(steps),
     )
 
 
-def _step(step: Step, phase: int, registry: Registry) -> StepInput:
+def _step(step: Step, phase: int, registry: Registry, rehearsed: Rehearsals) -> StepInput:
     tool = registry(step.tool, step.version)
     if tool is not None and (tool.digest(), tool.category) != (step.schema_digest, step.category):
         tool = None
@@ -72,6 +109,10 @@ def _step(step: Step, phase: int, registry: Registry) -> StepInput:
         category=category,
         registered=tool is not None,
         reversible=category is Category.REVERSIBLE and step.undo is not None,
+        risk=None if tool is None else tool.risk,
+        scope=None if tool is None else tool.scope,
+        simulation_required=tool is not None and tool.simulate is not None,
+        rehearsed=tool is not None and tool.simulate is not None and rehearsed(step),
         target=step.target,
         arguments=step.arguments,
     )

@@ -17,7 +17,9 @@ class PolicyEngine(Protocol):
 
     It fails closed and never raises for what a policy or an input does wrong: an undefined result,
     a result of another shape, a runtime error, an engine's panic or an input that is too large are
-    denials by the rule `policy_error`.
+    denials by the rule `policy_error`. An engine outside of this process that is away is another
+    matter: no input is to blame, and to deny would end work for good that can wait. It raises
+    `EngineDown`, and nothing is decided.
 
     An engine may be bound to the thread that made it (the embedded one is). Make one per thread;
     called from another, it denies.
@@ -39,5 +41,9 @@ class PolicyEngine(Protocol):
         ...
 
     def decide(self, entrypoint: Entrypoint, input_json: bytes) -> Verdict:
-        """Decide on an input document; build it with the models in `inputs`."""
+        """Decide on an input document; build it with the models in `inputs`.
+
+        Raises:
+            EngineDown: the engine is a server, and away.
+        """
         ...

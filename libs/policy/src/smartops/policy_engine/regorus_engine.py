@@ -11,22 +11,13 @@ from typing import Any, Final
 import regorus  # type: ignore[import-untyped]
 from smartops.contracts.canonical import digest
 from smartops.policy_engine import conformance, lint
-from smartops.policy_engine.answer import MAX_TEXT, Undecidable, read_answer
+from smartops.policy_engine.answer import read_answer
 from smartops.policy_engine.bundle import Bundle
+from smartops.policy_engine.document import MAX_INPUT_BYTES, unambiguous
 from smartops.policy_engine.errors import BundleRefused
-from smartops.policy_engine.verdict import (
-    ENTRYPOINTS,
-    POLICY_ERROR,
-    Denial,
-    Entrypoint,
-    Verdict,
-)
+from smartops.policy_engine.verdict import ENTRYPOINTS, Entrypoint, Verdict, refusal
 
-__all__ = ["MAX_INPUT_BYTES", "RegorusEngine"]
-
-MAX_INPUT_BYTES = 2 * 1024 * 1024
-"""Largest input document. The engine has no time limit, so its work is bounded by its input: a
-plan of 5,000 steps fits, with arguments of a few hundred bytes each."""
+__all__ = ["RegorusEngine"]
 
 _DISTRIBUTION = "gordon-to-regorus"
 
@@ -55,7 +46,7 @@ class RegorusEngine:
         self.bundle_digest = bundle.digest
         self._max_input_bytes = max_input_bytes
         self._engine = _compiled(bundle)
-        conformance.check(self, bundle)
+        conformance.check(self.decide, bundle)
 
     @classmethod
     def load(cls, root: Path) -> RegorusEngine:
@@ -70,14 +61,9 @@ class RegorusEngine:
     def decide(self, entrypoint: Entrypoint, input_json: bytes) -> Verdict:
         """See `PolicyEngine.decide`: a denial by `policy_error` for all that goes wrong."""
         try:
-            if len(input_json) > self._max_input_bytes:
-                return self._refusal(
-                    input_json,
-                    f"the input has {len(input_json)} bytes, at most {self._max_input_bytes}"
-                    " are decided on",
-                )
+            text = unambiguous(input_json, self._max_input_bytes)
             engine = self._engine.clone()
-            engine.set_input_json(_unambiguous(input_json))
+            engine.set_input_json(text)
             answer = read_answer(entrypoint, engine.eval_rule(_RULES[entrypoint]))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is not a permission.
             return self._refusal(input_json, _plain(error))
@@ -97,20 +83,12 @@ class RegorusEngine:
             bundle_digest=self.bundle_digest,
             input_digest=digest(input_json),
             reasons=answer.reasons,
+            quorum=answer.quorum,
+            roles=answer.roles,
         )
 
     def _refusal(self, input_json: Any, message: str) -> Verdict:
-        known = input_json if isinstance(input_json, bytes) else b""
-        return Verdict(
-            allow=False,
-            requires_approval=True,
-            denials=(Denial(POLICY_ERROR, "", message[:MAX_TEXT]),),
-            rules=(POLICY_ERROR,),
-            engine=self.name,
-            engine_version=self.version,
-            bundle_digest=self.bundle_digest,
-            input_digest=digest(known),
-        )
+        return refusal(self, input_json, message)
 
 
 def _compiled(bundle: Bundle) -> Any:
@@ -132,24 +110,6 @@ def _compiled(bundle: Bundle) -> Any:
     except RuntimeError as error:
         raise BundleRefused(_plain(error)) from error
     return engine
-
-
-def _unambiguous(input_json: bytes) -> str:
-    """The input as text, if all parsers read the same document from it."""
-    text = input_json.decode("utf-8")
-    json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
-    return text
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise Undecidable("the input has a key twice in one object")
-    return found
-
-
-def _no_constant(name: str) -> None:
-    raise Undecidable(f"the input holds {name}, which is no JSON")
 
 
 def _plain(error: BaseException) -> str:

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import regorus  # type: ignore[import-untyped]
 from smartops.policy_engine.errors import BundleRefused
 
-__all__ = ["MAX_NESTING", "Module", "Path", "Rule", "builtins", "parse"]
+__all__ = ["MAX_NESTING", "Module", "Path", "Rule", "builtins", "parse", "rerooted", "static_path"]
 
 MAX_NESTING = 10
 """Deepest nesting of brackets in a module; our own modules need five."""
@@ -36,6 +36,10 @@ class Rule:
     refers: frozenset[Path]
     calls: tuple[tuple[Path, tuple[Any, ...]], ...]
     """Called function as written, and its arguments as syntax."""
+    negated: tuple[Any, ...] = ()
+    """What is negated in its bodies, as syntax."""
+    certain: bool = False
+    """It has a value whatever the input: it contributes to a set, or is a constant or default."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +61,7 @@ def parse(file: str, text: str, *, v0: bool) -> Module:
     Raises:
         BundleRefused: no Rego of the version it is marked with, or nested too deep.
     """
-    if _nesting(text) > MAX_NESTING:
-        raise BundleRefused(f"brackets nested deeper than {MAX_NESTING}", file=file)
-    engine = regorus.Engine()
-    engine.set_rego_v0(v0)
-    try:
-        engine.add_policy(file, text)
-        tree = json.loads(engine.get_ast_as_json())[0]["ast"]
-    except (RuntimeError, ValueError, RecursionError) as error:
-        raise BundleRefused(_first_lines(error), file=file) from error
+    tree = _tree(file, text, v0=v0)
     package = ("data", *_static(tree["package"]["refr"]))
     source = text.encode()
     imports = {}
@@ -77,6 +73,46 @@ def parse(file: str, text: str, *, v0: bool) -> Module:
             imports[name] = path
     rules = tuple(_rule(package, entry) for entry in tree["rules"])
     return Module(file, v0, package, imports, rules)
+
+
+def _tree(file: str, text: str, *, v0: bool) -> dict[str, Any]:
+    if _nesting(text) > MAX_NESTING:
+        raise BundleRefused(f"brackets nested deeper than {MAX_NESTING}", file=file)
+    engine = regorus.Engine()
+    engine.set_rego_v0(v0)
+    try:
+        engine.add_policy(file, text)
+        tree: dict[str, Any] = json.loads(engine.get_ast_as_json())[0]["ast"]
+    except (RuntimeError, ValueError, RecursionError) as error:
+        raise BundleRefused(_first_lines(error), file=file) from error
+    return tree
+
+
+def rerooted(file: str, text: str, root: str) -> str:
+    """A Rego v1 module, moved with all that it refers to below `data.<root>`.
+
+    Raises:
+        BundleRefused: no Rego.
+    """
+    tree = _tree(file, text, v0=False)
+    places: dict[int, str] = {}
+    package = tree["package"]["refr"]
+    while "Var" not in package:
+        package = package["RefDot" if "RefDot" in package else "RefBrack"]["refr"]
+    places[package["Var"]["span"]["start"]] = f"{root}."
+    waiting: list[Any] = [tree["imports"], tree["rules"]]
+    while waiting:  # Not by recursion: a tree can be deep.
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting.extend(node)
+        elif isinstance(node, dict):
+            if "Var" in node and node["Var"]["value"] == "data":
+                places[node["Var"]["span"]["end"]] = f".{root}"
+            waiting.extend(node.values())
+    source = text.encode()
+    for place in sorted(places, reverse=True):
+        source = source[:place] + places[place].encode() + source[place:]
+    return source.decode()
 
 
 @cache
@@ -96,6 +132,7 @@ def _rule(package: Path, entry: dict[str, Any]) -> Rule:
     rest = {k: v for k, v in kind.items() if k != "refr"}
     refers: set[Path] = set()
     calls: list[tuple[Path, tuple[Any, ...]]] = []
+    negated: list[Any] = []
     waiting: list[Any] = [rest, body.get("bodies", [])]
     while waiting:  # Not by recursion: a tree can be deep.
         node = waiting.pop()
@@ -108,8 +145,16 @@ def _rule(package: Path, entry: dict[str, Any]) -> Rule:
                 continue
             if "Call" in node:
                 calls.append((_static(node["Call"]["fcn"]), tuple(node["Call"]["params"])))
+            if "NotExpr" in node:
+                negated.append(node["NotExpr"]["expr"])
             waiting.extend(node.values())
-    return Rule((*package, *_static(refr)), frozenset(refers - {()}), tuple(calls))
+    return Rule(
+        (*package, *_static(refr)),
+        frozenset(refers - {()}),
+        tuple(calls),
+        tuple(negated),
+        certain="Set" in head or "Default" in head or not (body.get("bodies") or refers or calls),
+    )
 
 
 def _inside(reference: dict[str, Any]) -> list[Any]:
@@ -127,10 +172,10 @@ def _inside(reference: dict[str, Any]) -> list[Any]:
 
 def _static(expression: Any) -> Path:
     """The leading parts of a reference that do not depend on any value."""
-    return _parts(expression)[0]
+    return static_path(expression)[0]
 
 
-def _parts(expression: Any) -> tuple[Path, bool]:
+def static_path(expression: Any) -> tuple[Path, bool]:
     """Static parts, and whether they are the whole reference."""
     if not isinstance(expression, dict):
         return (), False
@@ -138,11 +183,11 @@ def _parts(expression: Any) -> tuple[Path, bool]:
         return (str(expression["Var"]["value"]),), True
     if "RefDot" in expression:
         dot = expression["RefDot"]
-        front, whole = _parts(dot["refr"])
+        front, whole = static_path(dot["refr"])
         return ((*front, str(dot["field"][1])), True) if whole and dot["field"] else (front, False)
     if "RefBrack" in expression:
         bracket = expression["RefBrack"]
-        front, whole = _parts(bracket["refr"])
+        front, whole = static_path(bracket["refr"])
         key = bracket["index"].get("String")
         return ((*front, str(key["value"])), True) if whole and key else (front, False)
     return (), False

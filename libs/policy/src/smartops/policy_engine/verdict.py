@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
-__all__ = ["ENTRYPOINTS", "POLICY_ERROR", "Denial", "Entrypoint", "Reason", "Verdict"]
+from smartops.contracts.canonical import digest
 
-Entrypoint: TypeAlias = Literal["plan", "tool_call", "approval"]
+__all__ = ["ENTRYPOINTS", "POLICY_ERROR", "Denial", "Entrypoint", "Reason", "Verdict", "refusal"]
 
-ENTRYPOINTS: tuple[Entrypoint, ...] = ("plan", "tool_call", "approval")
+Entrypoint: TypeAlias = Literal["plan", "gate", "tool_call", "approval"]
+
+ENTRYPOINTS: tuple[Entrypoint, ...] = ("plan", "gate", "tool_call", "approval")
 """Every question a bundle must answer."""
+
+MAX_TEXT = 500
+"""Characters kept of a rule id, path or message: they may quote the input."""
 
 POLICY_ERROR = "policy_error"
 """The rule named when the policy gave no answer that can be trusted."""
@@ -52,3 +57,30 @@ class Verdict:
     """SHA-256 of the very bytes that were decided on, as `sha256:<hex>`."""
     reasons: tuple[Reason, ...] = ()
     """Sorted; empty exactly when denied."""
+    quorum: int = 1
+    """How many distinct people must agree, of a `gate` that waits for any; else 1."""
+    roles: tuple[str, ...] = ()
+    """For each of these roles, sorted, one of them must hold it. Only of a `gate` that waits."""
+
+
+class _Engine(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def bundle_digest(self) -> str: ...
+
+
+def refusal(engine: _Engine, input_json: object, message: str) -> Verdict:
+    """The denial of an engine that has no answer, whatever it was given."""
+    return Verdict(
+        allow=False,
+        requires_approval=True,
+        denials=(Denial(POLICY_ERROR, "", message[:MAX_TEXT]),),
+        rules=(POLICY_ERROR,),
+        engine=engine.name,
+        engine_version=engine.version,
+        bundle_digest=engine.bundle_digest,
+        input_digest=digest(input_json if isinstance(input_json, bytes) else b""),
+    )

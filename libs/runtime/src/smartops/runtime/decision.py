@@ -6,9 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from smartops.contracts.deciding import Decisions
 from smartops.contracts.wire import EventData
 
-__all__ = ["NOTHING", "CancelTimer", "Decision", "Elsewhere", "Refusal", "SetTimer", "Timer"]
+__all__ = [
+    "NOTHING",
+    "Answer",
+    "CancelTimer",
+    "Decision",
+    "Elsewhere",
+    "Refusal",
+    "SetTimer",
+    "Timer",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +55,19 @@ class Refusal:
     code: str
     message: str
     field: str | None = None
+    decisions: Decisions = ()
+    """What policy answered, where it was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Why a command changes nothing and need not: what it asks for is so already.
+
+    Written as `command.answered`, so that who asked hears it at once.
+    """
+
+    outcome: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +93,7 @@ class Decision:
     checked in the append."""
     blobs: Sequence[bytes] = ()
     refusal: Refusal | None = None
+    answer: Answer | None = None
     after: object = None
     """The state that the events lead to, where the decider has folded them already."""
 

@@ -11,7 +11,7 @@ __all__ = ["with_clean_texts"]
 
 C = TypeVar("C", bound=CommandData)
 
-_FREE = ("reason", "note")
+_FREE = ("reason", "note", "justification")
 
 
 def with_clean_texts(command: C, clean: Callable[[str], str]) -> C:

@@ -213,6 +213,9 @@ def translate(error: Exception) -> Exception | None:
     """What the store's errors mean to the bus; None: what they are."""
     if isinstance(error, StoreUnavailable):
         return Outage("database", str(error))
+    if getattr(error, "code", None) == "engine_down":
+        # By its code: most services have no policy engine, and none of its libraries.
+        return Outage("policy engine", str(error))
     if isinstance(error, BlobCorrupt | BlobMissing):
         # No further try reads other bytes: fail closed, and say so at once.
         return Terminal(f"{error.code}: {error}")

@@ -7,6 +7,7 @@ from smartops.contracts.events import (
     TaskApprovalGranted,
     TaskApprovalRejected,
     TaskApprovalRequired,
+    TaskBreakGlassUsed,
     TaskCancelled,
     TaskCompleted,
     TaskEscalated,
@@ -31,6 +32,8 @@ __all__ = ["meter"]
 def meter(metrics: Metrics, event: EventData) -> None:
     """Count one event."""
     metrics.event(event.topic)
+    if type(event) is TaskBreakGlassUsed:
+        metrics.break_glass()
     _by_meaning(metrics, event)
 
 

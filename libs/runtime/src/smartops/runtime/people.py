@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from smartops.contracts.events import ActorMapped
+from smartops.contracts.events import ActorDelegated, ActorDelegationEnded, ActorMapped
+from smartops.contracts.folds import ActorView, evolve_actor
+from smartops.contracts.streams import parse_stream
+from smartops.contracts.wire import EventData
 from smartops.eventstore.store import EventStore
 from smartops.runtime.reactor import decode
 
 __all__ = ["Known", "People"]
 
 _PAGE = 1000
+_SAID: tuple[type[EventData], ...] = (ActorMapped, ActorDelegated, ActorDelegationEnded)
+"""All that actors' streams hold: their versions are conditions, so none may be passed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,8 @@ class Known:
     stream: str
     version: int
     mapped: ActorMapped
+    delegations: tuple[ActorDelegated, ...] = ()
+    """Voices that the actor has handed over and not taken back; their time may be over."""
 
 
 class People:
@@ -32,6 +39,7 @@ class People:
 
     def __init__(self, store: EventStore) -> None:
         self._store = store
+        self._views: dict[tuple[str, UUID], tuple[ActorView, int]] = {}
         self._known: dict[tuple[str, UUID], Known] = {}
         self._seen = 0
 
@@ -43,14 +51,26 @@ class People:
             found = self._find(tenant, principal)
         return found
 
+    async def actor(self, tenant: str, actor: UUID, *, fresh: bool) -> Known | None:
+        """An actor by its id; None when there is none."""
+        if fresh or (tenant, actor) not in self._known:
+            await self._read_on()
+        return self._known.get((tenant, actor))
+
     async def _read_on(self) -> None:
         head = max((head.position for head in await self._store.heads()), default=0)
         while self._seen < head:
-            rows = await self._store.read_log(self._seen, _PAGE, topics=[ActorMapped.type_key()])
+            topics = [event.type_key() for event in _SAID]
+            rows = await self._store.read_log(self._seen, _PAGE, topics=topics)
             for row in rows:
-                event = decode(row)
-                if isinstance(event, ActorMapped):
-                    self._known[row.tenant, event.actor] = Known(row.stream, row.version, event)
+                key = (row.tenant, UUID(parse_stream(row.stream).id))
+                view, version = self._views.get(key, (ActorView(), 0))
+                if row.version <= version:
+                    continue  # Another reader, on its way at the same time, brought it.
+                view = evolve_actor(view, decode(row))
+                self._views[key] = view, row.version
+                if view.mapped is not None:
+                    self._known[key] = Known(row.stream, row.version, view.mapped, view.delegations)
             self._seen = head if len(rows) < _PAGE else rows[-1].position
 
     def _find(self, tenant: str, principal: str) -> Known | None:

@@ -67,8 +67,11 @@ class Reactor(Generic[S]):
         initial: S,
         evolve: Callable[[S, EventData], S],
         observe: Callable[[EventData], None] | None = None,
+        newest: int | None = None,
     ) -> None:
-        self.folds: Folds[S] = Folds(store, initial=initial, decode=decode, evolve=evolve)
+        self.folds: Folds[S] = Folds(
+            store, initial=initial, decode=decode, evolve=evolve, newest=newest
+        )
         self._store = store
         self._recorder = recorder
         self._evolve = evolve

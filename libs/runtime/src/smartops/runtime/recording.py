@@ -10,10 +10,17 @@ from uuid import UUID
 from smartops.contracts.catalogue import EVENTS
 from smartops.contracts.envelope import EventMeta, encode
 from smartops.contracts.events import (
+    ActorDelegated,
+    ActorDelegationEnded,
+    AutonomyChanged,
+    CommandAnswered,
     CommandRefused,
     ParkedRetried,
     PiiErased,
     PiiRevealed,
+    StandingGiven,
+    StandingRevoked,
+    StandingUsed,
     ToolCallCompleted,
     ToolCallDenied,
     ToolCallDispatched,
@@ -38,7 +45,7 @@ from smartops.eventstore.units import (
     Write,
 )
 from smartops.runtime.cues import Order
-from smartops.runtime.decision import Decision, Elsewhere, Refusal, SetTimer, Timer
+from smartops.runtime.decision import Answer, Decision, Elsewhere, Refusal, SetTimer, Timer
 from smartops.telemetry.traceparent import current_traceparent
 
 __all__ = ["Cause", "Entangled", "Recorder", "UnitBuilder", "command_stream"]
@@ -225,6 +232,8 @@ class UnitBuilder:
         if decision.refusal is not None:
             part.trigger = replace(cause.trigger, outcome="refused")
             self._refuse(part, cause, decision.refusal)
+        if decision.answer is not None:
+            self._answer(part, cause, decision.answer)
         return part
 
     def _own(self, part: _Part, data: EventData, cause: Cause, ordinal: int) -> NewEvent:
@@ -258,7 +267,24 @@ class UnitBuilder:
             field=refusal.field,
             message=refusal.message[:4000],
             content=order.content,
+            decisions=refusal.decisions,
         )
+        self._tell(part, cause, order, answer)
+
+    def _answer(self, part: _Part, cause: Cause, given: Answer) -> None:
+        order = cause.order
+        if order is None:
+            raise ValueError("only commands are answered")
+        answer = CommandAnswered(
+            command=order.key,
+            name=order.name,
+            principal=order.principal,
+            outcome=given.outcome,
+            message=given.message[:4000],
+        )
+        self._tell(part, cause, order, answer)
+
+    def _tell(self, part: _Part, cause: Cause, order: Order[Any], answer: EventData) -> None:
         stream = command_stream(order)
         if stream == self.stream:
             part.events.append(self._own(part, answer, cause, 0))
@@ -280,8 +306,14 @@ def command_stream(order: Order[Any]) -> str:
 
 def _entity(stream: str, data: EventData, task: UUID | None) -> str:
     match data:
-        case CommandRefused() | ParkedRetried() | PiiErased() | PiiRevealed():
+        case CommandRefused() | CommandAnswered() | ParkedRetried() | PiiErased() | PiiRevealed():
             return str(data.command)
+        case ActorDelegated() | ActorDelegationEnded():
+            return str(data.delegation)
+        case StandingGiven() | StandingUsed() | StandingRevoked():
+            return str(data.standing)
+        case AutonomyChanged() if (about := data.command or data.task) is not None:
+            return str(about)
         case (
             ToolCallRequested()
             | ToolCallDenied()

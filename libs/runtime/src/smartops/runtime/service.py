@@ -125,14 +125,23 @@ class Service:
 
     # ---- what a service declares ----------------------------------------------------------
 
-    def reactor(self, initial: S, evolve: Callable[[S, EventData], S]) -> Reactor[S]:
-        """A reactor for one kind of this service's streams."""
+    def reactor(
+        self, initial: S, evolve: Callable[[S, EventData], S], *, newest: int | None = None
+    ) -> Reactor[S]:
+        """A reactor for one kind of this service's streams.
+
+        Args:
+            initial: the state before the first event.
+            evolve: folds one event.
+            newest: see `Folds`; for streams without an end.
+        """
         reactor = Reactor(
             self.store,
             self.recorder,
             initial=initial,
             evolve=evolve,
             observe=partial(meter, self.telemetry.metrics),
+            newest=newest,
         )
         self._caches.append(reactor.folds)
         return reactor
@@ -232,19 +241,19 @@ class Service:
         """The cause of what follows from an event."""
         return Cause(Trigger(cue.handler, cue.id), task, cue.traceparent)
 
-    async def nothing_follows(self, cue: Cue, version: int) -> Reaction:
+    async def nothing_follows(self, cue: Cue, version: int | None = None) -> Reaction:
         """Note that an event was looked at and calls for nothing; else sweeps find it for ever.
 
         Args:
             cue: the event.
-            version: of its stream, that this rests on.
+            version: of its stream, that this rests on; None if it holds whatever comes.
 
         Raises:
             Retryable: the stream has moved on; look again.
         """
         unit = Unit(
             triggers=[Trigger(cue.handler, cue.id)],
-            reads=[ReadCondition(cue.stream, version)],
+            reads=[] if version is None else [ReadCondition(cue.stream, version)],
             tenant=cue.tenant,
         )
         match await self.store.append(unit):

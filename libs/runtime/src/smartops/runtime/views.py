@@ -9,20 +9,24 @@ from smartops.contracts.catalogue import EVENTS
 from smartops.contracts.errors import ContractError
 from smartops.contracts.folds import (
     ActorView,
+    AutonomyDefault,
     AutonomyView,
     BundleView,
     CallView,
     GateView,
     RunView,
+    StandingView,
     TargetView,
     TaskView,
     ToolView,
     evolve_actor,
     evolve_autonomy,
+    evolve_autonomy_default,
     evolve_bundle,
     evolve_call,
     evolve_gate,
     evolve_run,
+    evolve_standing,
     evolve_target,
     evolve_task,
     evolve_tool,
@@ -58,8 +62,12 @@ class Views:
         self.target: Folds[TargetView] = self._folds(TargetView(), evolve_target)
         self.tool: Folds[ToolView] = self._folds(ToolView(), evolve_tool)
         self.actor: Folds[ActorView] = self._folds(ActorView(), evolve_actor)
+        self.standing: Folds[StandingView] = self._folds(StandingView(), evolve_standing)
         self.bundle: Folds[BundleView] = self._folds(BundleView(), evolve_bundle)
         self.autonomy: Folds[AutonomyView] = self._folds(AutonomyView(), evolve_autonomy)
+        self.autonomy_default: Folds[AutonomyDefault] = self._folds(
+            AutonomyDefault(), evolve_autonomy_default
+        )
 
     def __len__(self) -> int:
         return sum(map(len, self._caches))

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from smartops.sdk.plan_card import Action, PlanCard, card
     from smartops.sdk.profile import Profile
     from smartops.sdk.reader import Reader
-    from smartops.sdk.results import Decided, Done, Retried, Submitted
+    from smartops.sdk.results import Decided, Done, Mandated, Retried, Submitted
 
 __all__ = [
     "Action",
@@ -49,6 +49,7 @@ __all__ = [
     "Event",
     "IntentContext",
     "IntentSubmit",
+    "Mandated",
     "NoIdentity",
     "NoProfile",
     "NotFound",
@@ -93,7 +94,7 @@ _HOMES = {
     "smartops.sdk.event": ("Event",),
     "smartops.sdk.profile": ("Profile",),
     "smartops.sdk.reader": ("Reader",),
-    "smartops.sdk.results": ("Decided", "Done", "Retried", "Submitted"),
+    "smartops.sdk.results": ("Decided", "Done", "Mandated", "Retried", "Submitted"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -8,32 +8,51 @@ says so instead of guessing.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from uuid import UUID
 
 from smartops.contracts.bounds import Limits
 from smartops.contracts.canonical import digest
 from smartops.contracts.commands import (
+    ApprovalBreakGlass,
     ApprovalDecide,
+    ApprovalDelegate,
+    AutonomyLower,
+    AutonomyRaise,
+    BundleActivate,
+    BundlePropose,
+    BundleShadow,
+    BundleSign,
     CallReveal,
     CallSettle,
+    DelegationRevoke,
     GatewayParkedRetry,
     GrantRevoke,
     IntentSubmit,
     ParkedRetry,
     PiiErase,
+    PlanEdit,
     PlannerParkedRetry,
     PolicyParkedRetry,
     RunHalt,
     RunnerParkedRetry,
     RunPause,
     RunResume,
+    StandingGive,
+    StandingRevoke,
     TaskCancel,
 )
+from smartops.contracts.constraints import UNCONSTRAINED, Constraints
+from smartops.contracts.editing import Edit
+from smartops.contracts.errors import Malformed
 from smartops.contracts.events import (
     AuditAppended,
+    CommandAnswered,
+    CommandRefused,
     ParkedRetried,
     PiiErased,
     PiiRevealed,
@@ -41,20 +60,22 @@ from smartops.contracts.events import (
     TaskApprovalRecorded,
     TaskSubmitted,
 )
-from smartops.contracts.ids import task_id
+from smartops.contracts.ids import delegation_id, standing_id, task_id
+from smartops.contracts.plan import Plan
+from smartops.contracts.streams import stream
 from smartops.contracts.subjects import Subjects
 from smartops.contracts.wire import CommandData
 from smartops.sdk import effects, watching
 from smartops.sdk.bus import Bus
 from smartops.sdk.effects import Effect
-from smartops.sdk.errors import NotFound, Refused
+from smartops.sdk.errors import NotFound, Refused, Unknown
 from smartops.sdk.event import Event
-from smartops.sdk.orders import Orders, payload
+from smartops.sdk.orders import Order, Orders, payload
 from smartops.sdk.plan_card import PlanCard, card
 from smartops.sdk.privacy import Erased, Question, Revealed, tokens_in
 from smartops.sdk.profile import DEFAULT_IDENTITY, Profile
 from smartops.sdk.reader import Reader
-from smartops.sdk.results import Decided, Done, Retried, Submitted
+from smartops.sdk.results import Decided, Done, Mandated, Retried, Submitted
 
 __all__ = ["Client"]
 
@@ -67,6 +88,8 @@ _RETRIES: Mapping[str, type[ParkedRetry]] = {
     "runner": RunnerParkedRetry,
     "tool_gateway": GatewayParkedRetry,
 }
+BUNDLE_PATIENCE = timedelta(seconds=60)
+"""The same for a bundle: a proposed one is compiled, and decides its cases."""
 _ANSWER_LOOKS = 50
 _ANSWER_PAUSE = 0.1
 """Seconds between two looks for an answer; nothing tells of it."""
@@ -160,6 +183,9 @@ class Client:
         note: str = "",
         *,
         limits: Limits = Limits(),  # noqa: B008 - frozen
+        then: Literal["archive", "replan"] = "archive",
+        constraints: Constraints = UNCONSTRAINED,
+        for_actor: UUID | None = None,
         id: str | None = None,  # noqa: A002 - it is called so everywhere
         patience: timedelta = DEFAULT_PATIENCE,
     ) -> Decided:
@@ -172,6 +198,9 @@ class Client:
             decision: approve or reject.
             note: for the record.
             limits: how much of the plan is approved, where that is less than all of it.
+            then: after a rejection: end the task, or have another plan written.
+            constraints: what that plan must keep to.
+            for_actor: in whose name, where that one has handed one his voice; None: one's own.
             id: of the command; a repeat under the same id counts once. None: a new one.
             patience: how long to wait.
 
@@ -187,16 +216,154 @@ class Client:
             decision=decision,
             note=note,
             limits=limits,
+            then=then,
+            constraints=constraints,
+            for_actor=for_actor,
         )
         order = self._orders.order(command, id)
         event, _ = await self._orders.carry_out(order, task, effects.DECIDE, patience)
         match event.data:
+            case CommandAnswered() as said:
+                return Decided(task, _outcome(said.outcome), event, True, said.message)  # noqa: FBT003
             case TaskApprovalGranted():
                 return Decided(task, "granted", event)
             case TaskApprovalRecorded():
                 return Decided(task, "recorded", event)
             case _:
                 return Decided(task, "rejected", event)
+
+    async def break_glass(
+        self,
+        task: UUID,
+        plan_hash: str,
+        assessment_hash: str,
+        justification: str,
+        *,
+        id: str | None = None,  # noqa: A002
+        patience: timedelta = DEFAULT_PATIENCE,
+    ) -> Done:
+        """Let a plan that waits for people run at once, alone, in an emergency.
+
+        Raises:
+            Refused: not yours to do, decided already, or another plan waits by now.
+            NotSent: the command was not stored.
+            Unknown: no answer in time.
+        """
+        command = ApprovalBreakGlass(
+            task=task,
+            plan_hash=plan_hash,
+            assessment_hash=assessment_hash,
+            justification=justification,
+        )
+        return await self._control(command, task, effects.BREAK_GLASS, id, patience)
+
+    async def delegate(
+        self,
+        command: ApprovalDelegate,
+        *,
+        id: str | None = None,  # noqa: A002
+        patience: timedelta = DEFAULT_PATIENCE,
+    ) -> Mandated:
+        """Hand one's voice to another, for a time.
+
+        Raises:
+            Refused: not yours to give, or not so long.
+            NotSent: the command was not stored.
+            Unknown: no answer in time.
+        """
+        order = self._orders.order(command, id)
+        where = await self._own_stream()
+        return await self._mandate(
+            order, delegation_id(order.key), effects.DELEGATE, where, patience
+        )
+
+    async def end_delegation(
+        self,
+        delegation: UUID,
+        reason: str,
+        *,
+        id: str | None = None,  # noqa: A002
+        patience: timedelta = DEFAULT_PATIENCE,
+    ) -> Mandated:
+        """Take one's voice back.
+
+        Raises:
+            Refused: you have handed over no such voice.
+            NotSent: the command was not stored.
+            Unknown: no answer in time.
+        """
+        order = self._orders.order(DelegationRevoke(delegation=delegation, reason=reason), id)
+        where = await self._own_stream()
+        return await self._mandate(order, delegation, effects.END_DELEGATION, where, patience)
+
+    async def give_standing(
+        self,
+        command: StandingGive,
+        *,
+        id: str | None = None,  # noqa: A002
+        patience: timedelta = DEFAULT_PATIENCE,
+    ) -> Mandated:
+        """Agree beforehand to a class of plans.
+
+        Raises:
+            Refused: not yours to give, or not so long.
+            NotSent: the command was not stored.
+            Unknown: no answer in time.
+        """
+        order = self._orders.order(command, id)
+        standing = standing_id(order.key)
+        where = stream(self.tenant, "standing", standing)
+        return await self._mandate(order, standing, effects.GIVE, where, patience)
+
+    async def revoke_standing(
+        self,
+        standing: UUID,
+        reason: str,
+        *,
+        id: str | None = None,  # noqa: A002
+        patience: timedelta = DEFAULT_PATIENCE,
+    ) -> Mandated:
+        """Take back what was agreed to beforehand.
+
+        Raises:
+            Refused: not yours to take back, or there is none.
+            NotSent: the command was not stored.
+            Unknown: no answer in time.
+        """
+        order = self._orders.order(StandingRevoke(standing=standing, reason=reason), id)
+        where = stream(self.tenant, "standing", standing)
+        return await self._mandate(order, standing, effects.TAKE_BACK, where, patience)
+
+    async def edit(
+        self,
+        task: UUID,
+        plan_hash: str,
+        edit: Edit,
+        reason: str,
+        *,
+        id: str | None = None,  # noqa: A002
+        patience: timedelta = DEFAULT_PATIENCE,
+    ) -> Done:
+        """Have the plan that awaits a decision written anew with other values.
+
+        Returns when that is decided. The next plan comes as `task.planned`, and awaits a decision
+        by somebody who has not edited any plan of the task.
+
+        Args:
+            task: whose plan.
+            plan_hash: of the plan that was seen.
+            edit: what is to be different.
+            reason: why; for the record.
+            id: of the command; a repeat under the same id counts once. None: a new one.
+            patience: how long to wait.
+
+        Raises:
+            Refused: not yours to edit, decided already, or it cannot be: `field` tells what.
+            NotSent: the command was not stored.
+            Unknown: no answer in time.
+        """
+        command = PlanEdit(task=task, plan_hash=plan_hash, reason=reason, **dict(edit))
+        return await self._control(command, task, effects.EDIT, id, patience)
 
     async def cancel(
         self,
@@ -291,6 +458,37 @@ class Client:
         command = GrantRevoke(task=task, reason=reason)
         return await self._control(command, task, effects.REVOKE, id, patience)
 
+    async def change_bundle(
+        self,
+        command: BundlePropose | BundleSign | BundleActivate | BundleShadow,
+        *,
+        id: str | None = None,  # noqa: A002
+        patience: timedelta = BUNDLE_PATIENCE,
+    ) -> Event:
+        """Propose, sign or activate a policy bundle, or set the shadow.
+
+        The platform's events reach no person by the bus, so the log is asked until it tells.
+
+        Raises:
+            Refused: not yours to do, nobody proposed it, it fails its own test, ...
+            NotSent: the command was not stored.
+            Unknown: no answer in time.
+        """
+        order = self._orders.order(command, id)
+        await self._orders.store(order, order.key)
+        deadline = asyncio.get_running_loop().time() + patience.total_seconds()
+        while (event := await self.reader.bundle_change(order.key)) is None:
+            if asyncio.get_running_loop().time() > deadline:
+                raise Unknown(
+                    f"{command.name} is stored, but nothing was heard of it; policy may be down",
+                    find_out=f"`smartops policy list`; or send it again with `--id {order.id}`,"
+                    " which counts once.",
+                )
+            await asyncio.sleep(_ANSWER_PAUSE)
+        if isinstance(event.data, CommandRefused):
+            raise Refused(event.data.code, event.data.message, field=event.data.field)
+        return event
+
     async def settle(
         self,
         call: UUID,
@@ -328,6 +526,27 @@ class Client:
             order, task, effects.SETTLE, patience, call=call
         )
         return Done(task, event, already)
+
+    async def set_level(
+        self,
+        command: AutonomyRaise | AutonomyLower,
+        *,
+        id: str | None = None,  # noqa: A002
+        patience: timedelta = DEFAULT_PATIENCE,
+    ) -> Done:
+        """Raise or lower what an agent may do by itself.
+
+        Raises:
+            Refused: not yours to change, or not by so much.
+            NotSent: the command was not stored.
+            Unknown: no answer in time.
+        """
+        order = self._orders.order(command, id)
+        where = stream(self.tenant, "autonomy", command.agent)
+        event, _ = await self._orders.carry_out(
+            order, order.key, effects.AUTONOMY, patience, where=where
+        )
+        return Done(order.key, event, isinstance(event.data, CommandAnswered))
 
     async def retry_parked(
         self,
@@ -460,16 +679,18 @@ class Client:
         projected = self._subjects.event_filter(AuditAppended.topic, tenant=self.tenant)
         async with self._bus.listen([projected]) as inbox:
             while True:
-                for row in await self.reader.plans(task):
+                rows = await self.reader.plans(task)
+                for row in rows:
                     wanted = plan_hash is None or row["plan_hash"] == plan_hash
                     if wanted and row["document"] is not None and row["assessment"] is not None:
-                        return card(
+                        found = card(
                             bytes(row["document"]),
                             bytes(row["assessment"]),
                             plan_hash=row["plan_hash"],
                             assessment_hash=row["assessment_hash"],
                             task=task,
                         )
+                        return replace(found, before=_before(found.plan, rows))
                 left = deadline - loop.time()
                 if left <= 0:
                     raise NotFound(
@@ -506,6 +727,19 @@ class Client:
             await asyncio.sleep(_ANSWER_PAUSE)
         return None
 
+    async def _own_stream(self) -> str | None:
+        """Where it stands what this identity's person gives beforehand; None: it is nobody's."""
+        for row in await self.reader.actors():
+            if self.principal in row["principals"]:
+                return stream(self.tenant, "actor", row["actor"])
+        return None
+
+    async def _mandate(
+        self, order: Order, mandate: UUID, effect: Effect, where: str | None, patience: timedelta
+    ) -> Mandated:
+        event, already = await self._orders.carry_out(order, mandate, effect, patience, where=where)
+        return Mandated(mandate, event, already)
+
     async def _control(
         self,
         command: CommandData,
@@ -517,3 +751,20 @@ class Client:
         order = self._orders.order(command, ident)
         event, already = await self._orders.carry_out(order, task, effect, patience)
         return Done(task, event, already)
+
+
+def _outcome(told: str) -> Literal["granted", "rejected", "recorded"]:
+    match told:
+        case "granted" | "rejected":
+            return told
+        case _:
+            return "recorded"
+
+
+def _before(plan: Plan, rows: Sequence[Mapping[str, Any]]) -> Plan | None:
+    """The plan before a plan; None for a first one, or where its bytes are not what was hashed."""
+    for row in rows:
+        if row["number"] == plan.header.number - 1 and row["document"] is not None:
+            with contextlib.suppress(Malformed):
+                return Plan.read(bytes(row["document"]), plan_hash=row["plan_hash"])
+    return None

@@ -17,11 +17,12 @@ from smartops.contracts.events import (
     TaskEscalated,
     TaskFailed,
     TaskHalted,
+    TaskPlanEditAccepted,
     TaskPlanRefused,
+    TaskPlanSuperseded,
     TaskResumed,
     TaskRollbackStarted,
     TaskRolledBack,
-    TaskStarted,
 )
 from smartops.contracts.wire import EventData
 from smartops.sdk.event import Event
@@ -44,7 +45,6 @@ Outcome = Literal[
 class Course:
     """Where a task stands."""
 
-    started: bool = False
     waiting: bool = False
     """A person's approval is awaited."""
     outcome: Outcome | None = None
@@ -66,8 +66,6 @@ def follow(course: Course, data: EventData | None) -> Course:
             return replace(course, waiting=True)
         case TaskApprovalGranted():
             return replace(course, waiting=False)
-        case TaskStarted():
-            return replace(course, started=True)
         case TaskCompleted():
             return replace(course, outcome="completed")
         case TaskRolledBack():
@@ -80,10 +78,14 @@ def follow(course: Course, data: EventData | None) -> Course:
             )
         case TaskEscalated():
             return replace(course, outcome="escalated_to_human")
+        case TaskPlanEditAccepted() | TaskPlanSuperseded() | TaskApprovalRejected(then="replan"):
+            return replace(course, waiting=False)  # Another plan is on its way.
+        case TaskPlanRefused() if data.unasked:
+            return course
         case TaskPlanRefused() | TaskApprovalRejected() | TaskApprovalExpired():
             return replace(course, waiting=False, outcome="rejected")
-        case TaskHalted() if not course.started:
-            # A run that has not begun never will, so no runner is left to say that it ended.
+        case TaskHalted(run=None):
+            # There will be no run, so no runner is left to say that a person must look.
             return replace(course, waiting=False, outcome="escalated_to_human")
         case TaskCancelRequested() | TaskResumed() | TaskRollbackStarted() if (
             course.outcome == "escalated_to_human"

@@ -6,17 +6,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from smartops.contracts.events import (
+    ActorDelegated,
+    ActorDelegationEnded,
+    AutonomyChanged,
+    CommandAnswered,
     ParkedRetried,
     PiiErased,
     PiiRevealed,
+    StandingGiven,
+    StandingRevoked,
     TaskApprovalGranted,
     TaskApprovalRecorded,
     TaskApprovalRejected,
+    TaskBreakGlassUsed,
     TaskCancelled,
     TaskCancelRequested,
     TaskGrantRevoked,
     TaskHalted,
     TaskPaused,
+    TaskPlanEditAccepted,
     TaskResumed,
     TaskStopping,
     TaskSubmitted,
@@ -26,9 +34,15 @@ from smartops.contracts.wire import EventData
 from smartops.sdk.event import Event
 
 __all__ = [
+    "AUTONOMY",
+    "BREAK_GLASS",
     "CANCEL",
     "DECIDE",
+    "DELEGATE",
+    "EDIT",
+    "END_DELEGATION",
     "ERASE",
+    "GIVE",
     "HALT",
     "PAUSE",
     "RESUME",
@@ -37,6 +51,7 @@ __all__ = [
     "REVOKE",
     "SETTLE",
     "SUBMIT",
+    "TAKE_BACK",
     "Effect",
 ]
 
@@ -74,12 +89,19 @@ DECIDE = Effect(
     _names(TaskApprovalRecorded, TaskApprovalGranted, TaskApprovalRejected),
     provisional=_names(TaskApprovalRecorded),
 )
+EDIT = Effect(_names(TaskPlanEditAccepted))
 CANCEL = Effect(_names(TaskCancelRequested, TaskCancelled), own_only=False)
 HALT = Effect(_names(TaskHalted), own_only=False)
 REVOKE = Effect(_names(TaskGrantRevoked), undone_by=_names(TaskApprovalGranted), own_only=False)
 PAUSE = Effect(_names(TaskStopping, TaskPaused), undone_by=_names(TaskResumed), own_only=False)
 RESUME = Effect(_names(TaskResumed), undone_by=_names(TaskStopping, TaskPaused), own_only=False)
+AUTONOMY = Effect(_names(AutonomyChanged, CommandAnswered))
 RETRY = Effect(_names(ParkedRetried))
 REVEAL = Effect(_names(PiiRevealed))
 ERASE = Effect(_names(PiiErased))
+BREAK_GLASS = Effect(_names(TaskBreakGlassUsed))
+DELEGATE = Effect(_names(ActorDelegated))
+END_DELEGATION = Effect(_names(ActorDelegationEnded))
+GIVE = Effect(_names(StandingGiven))
+TAKE_BACK = Effect(_names(StandingRevoked))
 SETTLE = Effect(_names(ToolCallSettled), own_only=False)

@@ -12,7 +12,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 from smartops.contracts.canonical import canonical
-from smartops.contracts.events import CommandRefused
+from smartops.contracts.events import CommandAnswered, CommandRefused
 from smartops.contracts.ids import CommandKey, command_key
 from smartops.contracts.subjects import Subjects
 from smartops.contracts.wire import CommandData
@@ -74,6 +74,7 @@ class Orders:
         patience: timedelta,
         *,
         call: UUID | None = None,
+        where: str | None = None,
     ) -> tuple[Event, bool]:
         """Send a command and wait until its effect shows.
 
@@ -83,6 +84,7 @@ class Orders:
             effect: by which it shows.
             patience: how long to wait.
             call: which of the task's calls it is about, if it is about one.
+            where: the stream in which it shows, where that is of no task.
 
         Returns:
             The event that shows it, and whether somebody else had brought it about before.
@@ -92,7 +94,7 @@ class Orders:
             NotSent: the command was not stored.
             Unknown: neither effect nor refusal in time.
         """
-        wait = _Wait(order, task, effect, self._reader, call)
+        wait = _Wait(order, task, effect, self._reader, call, where)
         deadline = _now() + patience.total_seconds()
         async with self._bus.listen(self._filters(order, call or task, effect)) as inbox:
             stored = await self._send(order)
@@ -136,11 +138,13 @@ class Orders:
         )
 
     def _filters(self, order: Order, entity: UUID, effect: Effect) -> list[str]:
-        refusals = self._subjects.event_filter(
-            CommandRefused.topic, tenant=self._tenant, entity=str(order.key)
-        )
         return [
-            refusals,
+            *(
+                self._subjects.event_filter(
+                    answer.topic, tenant=self._tenant, entity=str(order.key)
+                )
+                for answer in (CommandRefused, CommandAnswered)
+            ),
             *(
                 self._subjects.event_filter(topic, tenant=self._tenant, entity=str(entity))
                 for topic in effect.shows
@@ -174,9 +178,16 @@ class _Wait:
     """What was heard so far of one order."""
 
     def __init__(
-        self, order: Order, task: UUID, effect: Effect, reader: Reader, call: UUID | None
+        self,
+        order: Order,
+        task: UUID,
+        effect: Effect,
+        reader: Reader,
+        call: UUID | None,
+        where: str | None,
     ) -> None:
         self._order = order
+        self._where = where
         self._task = task
         self._effect = effect
         self._reader = reader
@@ -208,6 +219,9 @@ class _Wait:
         own = event.cause == self._order.key
         if isinstance(event.data, CommandRefused) and event.data.command == self._order.key:
             raise Refused(event.data.code, event.data.message, field=event.data.field)
+        if isinstance(event.data, CommandAnswered) and event.data.command == self._order.key:
+            self.found, self.already = event, True
+            return
         if not self._concerns(event):
             return
         if event.name in self._effect.shows and (own or not self._effect.own_only):
@@ -228,7 +242,7 @@ class _Wait:
         """
         self._looks += 1
         try:
-            for event in await self._reader.caused(self._order.key, self._task):
+            for event in await self._reader.caused(self._order.key, self._task, self._where):
                 self.hear(event)
             # Only at the second look: until then the command may just not have been decided yet.
             if self.found is None and not self._effect.own_only and self._looks > 1:

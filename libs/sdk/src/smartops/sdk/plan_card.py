@@ -46,6 +46,8 @@ class PlanCard:
     assessment: Mapping[str, Any]
     """Policy's scores, blast radius and rules, as it hashed them."""
     assessment_hash: str
+    before: Plan | None = None
+    """The plan that this one was written in place of, verified likewise, if it is known."""
 
     def steps_of(self, phase: Phase) -> tuple[Step, ...]:
         """The steps of a phase, in order."""

@@ -29,6 +29,8 @@ from smartops.sdk.profile import Profile
 from smartops.sdk.short_id import uuid_range
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from smartops.sdk.event import Event
 
 __all__ = ["Reader", "Row"]
@@ -40,6 +42,8 @@ _QUERY_SECONDS = 30.0
 _CLOSE_SECONDS = 2.0
 _CHUNK = 1000
 """Events read at once."""
+_DECISIONS = 250
+"""Decisions read at once, each with its input: a few kilobytes, of a large plan a megabyte."""
 
 
 class Reader:
@@ -137,6 +141,34 @@ class Reader:
             self.tenant,
             task,
             status,
+            limit,
+        )
+
+    async def actors(self) -> list[Row]:
+        """Who is who, by name."""
+        return await self.rows(
+            "select * from smartops.v_actors where tenant = $1 order by name", self.tenant
+        )
+
+    async def delegations(self, *, everything: bool = False, limit: int = 100) -> list[Row]:
+        """Voices that were handed over, the newest first; by default those that count now."""
+        return await self.rows(
+            "select * from smartops.v_delegations where tenant = $1"
+            " and ($2 or (ended_at is null and until > now()))"
+            " order by given_at desc, delegation limit $3",
+            self.tenant,
+            everything,
+            limit,
+        )
+
+    async def standings(self, *, everything: bool = False, limit: int = 100) -> list[Row]:
+        """Plans that were agreed to beforehand, the newest first; by default what counts now."""
+        return await self.rows(
+            "select * from smartops.v_standings where tenant = $1"
+            " and ($2 or (ended_at is null and until > now() and uses < max_uses))"
+            " order by given_at desc, standing limit $3",
+            self.tenant,
+            everything,
             limit,
         )
 
@@ -261,6 +293,106 @@ class Reader:
         sql = "select * from smartops.v_tools where name = $1 order by position desc"
         return await self._rows(PLATFORM, sql, name)
 
+    # --- policy
+
+    async def decisions(
+        self,
+        *,
+        since: datetime | None = None,
+        entrypoint: str | None = None,
+        limit: int = _DECISIONS,
+    ) -> AsyncIterator[list[Row]]:
+        """What policy decided, with what it was asked, a page at a time, in log order."""
+        after, ordinal = 0, 0
+        while True:
+            page = await self.rows(
+                "select * from smartops.v_decisions where tenant = $1"
+                " and position >= $2 and (position, ordinal) > ($2, $3)"
+                " and ($4::timestamptz is null or recorded_at >= $4)"
+                " and ($5::text is null or entrypoint = $5)"
+                " order by position, ordinal limit $6",
+                self.tenant,
+                after,
+                ordinal,
+                since,
+                entrypoint,
+                limit,
+            )
+            if page:
+                yield page
+            if len(page) < limit:
+                return
+            after, ordinal = page[-1]["position"], page[-1]["ordinal"]
+
+    async def decisions_about(self, *, task: UUID, call: UUID | None = None) -> list[Row]:
+        """What policy decided about a task, or about one of its calls, in log order."""
+        return await self.rows(
+            "select * from smartops.v_decisions where tenant = $1 and task = $2"
+            " and ($3::uuid is null or call = $3) order by position, ordinal",
+            self.tenant,
+            task,
+            call,
+        )
+
+    async def bundles(self) -> list[Row]:
+        """The platform's policy bundles, the newest word first. They are for all tenants."""
+        sql = (
+            "select * from smartops.v_bundles"
+            " order by active desc, activated_at desc nulls last, first_position desc"
+        )
+        return await self._rows(PLATFORM, sql)
+
+    async def shadow(self, digest: str) -> list[Row]:
+        """What a bundle without authority would have decided otherwise, the newest first."""
+        return await self.rows(
+            "select * from smartops.v_shadow where tenant = $1 and digest = $2"
+            " order by position desc",
+            self.tenant,
+            digest,
+        )
+
+    async def bundle_change(self, key: CommandKey) -> Event | None:
+        """What followed from a command about bundles: the change, or its refusal; if it has."""
+        sql = (
+            "select state, position from smartops.v_events"
+            " where stream = $1 and cause = $2 order by position limit 1"
+        )
+        rows = await self._rows(PLATFORM, sql, f"{PLATFORM}/bundle-default", key)
+        rows = rows or await self.rows(
+            "select state, position from smartops.v_events where stream = $1 order by position",
+            stream(self.tenant, "cmd", key),
+        )
+        return _event(rows[0]) if rows else None
+
+    async def agents(self) -> list[str]:
+        """The agents that anything is known of, by name."""
+        rows = await self.rows(
+            "select agent from smartops.v_track where tenant = $1"
+            " union select agent from smartops.v_autonomy where tenant = $1 order by agent",
+            self.tenant,
+        )
+        return [row["agent"] for row in rows]
+
+    async def track(self, agent: str) -> list[Row]:
+        """An agent's record, by version, environment and tool."""
+        return await self.rows(
+            "select * from smartops.v_track where tenant = $1 and agent = $2"
+            " order by agent_version, environment, tool",
+            self.tenant,
+            agent,
+        )
+
+    async def levels(self, agent: str) -> tuple[list[Event], list[Event]]:
+        """What was said of an agent's levels, and of those that no event names, in order."""
+        sql = (
+            "select state, position from smartops.v_events"
+            " where tenant = $1 and stream = $2 order by version"
+        )
+        own = await self.rows(sql, self.tenant, stream(self.tenant, "autonomy", agent))
+        default = stream(PLATFORM, "autonomy", "default")
+        platform = await self._rows(PLATFORM, sql, PLATFORM, default)
+        return [_event(row) for row in own], [_event(row) for row in platform]
+
     # --- the log
 
     async def events(
@@ -297,17 +429,20 @@ class Reader:
         )
         return [_event(row) for row in reversed(rows)]
 
-    async def caused(self, key: CommandKey, task: UUID) -> list[Event]:
-        """What followed from a command about a task: its effects, or its refusal."""
+    async def caused(self, key: CommandKey, task: UUID, where: str | None = None) -> list[Event]:
+        """What followed from a command: effects on a task or in a stream, or its refusal."""
         rows = await self.rows(
             "select state, position from smartops.v_events"
             " where tenant = $1 and task = $2 and cause = $3"
             " union all select state, position from smartops.v_events"
-            " where tenant = $1 and stream = $4 order by position",
+            " where tenant = $1 and stream = $4"
+            " union all select state, position from smartops.v_events"
+            " where tenant = $1 and stream = $5 and cause = $3 order by position",
             self.tenant,
             task,
             key,
             stream(self.tenant, "cmd", key),
+            where,
         )
         return list({event.id: event for event in map(_event, rows)}.values())
 

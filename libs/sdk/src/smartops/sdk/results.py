@@ -9,7 +9,7 @@ from uuid import UUID
 from smartops.contracts.ids import CommandKey, TaskId
 from smartops.sdk.event import Event
 
-__all__ = ["Decided", "Done", "Retried", "Submitted"]
+__all__ = ["Decided", "Done", "Mandated", "Retried", "Submitted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,20 @@ class Decided:
     outcome: Literal["granted", "rejected", "recorded"]
     """`recorded`: more voices are needed."""
     event: Event
+    already: bool = False
+    """It was so before: one's own voice changed nothing."""
+    message: str = ""
+    """Whose word it is, where it was so before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mandated:
+    """A word given beforehand, or taken back."""
+
+    mandate: UUID
+    """The delegation or the standing word."""
+    event: Event
+    already: bool
 
 
 @dataclass(frozen=True, slots=True)

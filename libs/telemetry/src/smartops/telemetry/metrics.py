@@ -163,6 +163,10 @@ class Metrics:
         """A run has begun to roll back."""
         self._rollbacks.inc()
 
+    def break_glass(self) -> None:
+        """One person let a plan run alone, in an emergency."""
+        self._broken_glass.inc()
+
     def parked(self, handler: str) -> None:
         """A message was parked as poison."""
         self._parked.inc(handler)
@@ -229,6 +233,14 @@ class Metrics:
             "Time from asking a person to the decision.",
             registry=self.registry,
             buckets=APPROVAL,
+        )
+
+    @cached_property
+    def _broken_glass(self) -> Counter:
+        return Counter(
+            "orchestrator_break_glass",
+            "Plans that one person let run alone, in an emergency.",
+            registry=self.registry,
         )
 
     @cached_property

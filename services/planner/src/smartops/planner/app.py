@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from smartops.planner.agents import DriftAgent, NoopAgent, RunbookAgent
+from smartops.planner.agents import DriftAgent, IncidentAgent, NoopAgent, RunbookAgent
 from smartops.planner.agents.phasing import Windows
 from smartops.planner.handlers import register
 from smartops.planner.intake import Intake
@@ -35,7 +35,12 @@ async def wire(service: Service) -> None:
         settings.maintenance_window,
     )
     windows.check()
-    agents = (DriftAgent(windows), RunbookAgent(windows, _WATCHED), NoopAgent())
+    agents = (
+        DriftAgent(windows),
+        RunbookAgent(windows, _WATCHED, settings.runbooks_look_first),
+        NoopAgent(),
+        IncidentAgent(),
+    )
     keeper = Keeper.of_files(
         service.store,
         Finder(region=settings.phone_region, with_addresses=settings.find_addresses),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from smartops.contracts.events import (
     TaskEvidenceAttached,
     TaskFailed,
     TaskPlanned,
+    TaskPlanSuperseded,
     TaskSpecified,
     TaskSubmitted,
     ToolCallRequested,
@@ -22,16 +23,20 @@ from smartops.contracts.events import (
 from smartops.contracts.folds import CallStatus, CallView
 from smartops.contracts.ids import call_id
 from smartops.contracts.plan import Phase, Plan, PlanHeader, Requester, seal
+from smartops.contracts.rehearsing import is_rehearsal
 from smartops.contracts.streams import stream
 from smartops.contracts.tools import ToolDescriptor
 from smartops.contracts.watching import problems_of
 from smartops.contracts.wire import EventData, Purpose
 from smartops.planner.agents import Agent, Misunderstood, choose
-from smartops.planner.agents.base import Draft
+from smartops.planner.agents.base import Draft, Question
+from smartops.planner.anew import GivesWay, constraints_of, keeping, why_anew, with_edit, within
+from smartops.planner.rehearsals import rehearsals_missing, rehearsals_told
 from smartops.planner.state import Task, evolve
+from smartops.planner.states import states_held, states_missing
 from smartops.runtime.decision import NOTHING, Decision, Refusal
 
-__all__ = ["MAX_ATTEMPTS", "Submission", "answered", "submit"]
+__all__ = ["MAX_ATTEMPTS", "GivesWay", "Submission", "answered", "reopen", "submit"]
 
 MAX_ATTEMPTS = 3
 """Attempts at a read before the task fails for want of evidence."""
@@ -94,22 +99,8 @@ def submit(
         for event in events:
             task = evolve(task, event)
         planned, blobs = _plan(task, new.task, new.tenant, agent, {}, tools)
-        return Decision([*events, planned], blobs=blobs)
-    events += [
-        ToolCallRequested(
-            task=new.task,
-            call=_call(new.tenant, new.task, question.kind, 1),
-            purpose=Purpose.EVIDENCE,
-            tool=question.tool,
-            version=tools[question.tool].version,
-            target=question.target,
-            question=question.kind,
-            attempt=1,
-            arguments=question.arguments,
-        )
-        for question in questions
-    ]
-    return Decision(events)
+        return Decision([*events, *planned], blobs=blobs)
+    return Decision([*events, *_ask(task, questions, new.task, new.tenant, tools)])
 
 
 def answered(
@@ -122,6 +113,7 @@ def answered(
     agents: Sequence[Agent],
     tools: Mapping[str, ToolDescriptor],
     now: datetime,
+    before: Plan | None = None,
 ) -> Decision:
     """Take an answer as evidence; once all are there, plan.
 
@@ -135,6 +127,7 @@ def answered(
         agents: all agents.
         tools: the agent's tools, as registered.
         now: when the evidence was seen.
+        before: the plan that is edited, if that is why another one is written.
     """
     submitted = task.submitted
     request = next((r for r in task.asked.values() if r.call == call.call), None)
@@ -142,18 +135,17 @@ def answered(
         request is None
         or submitted is None
         or task.spec is None
-        or task.planned is not None
-        or task.failed is not None
+        or not task.writing
         or request.question in task.evidence
     ):
         return NOTHING
     if call.status is not CallStatus.SUCCEEDED:
-        return _no_answer(ident, tenant, request, call)
+        return _no_answer(task, ident, tenant, request, call)
     stored = canonical(output)
     found = EvidenceRef(
         digest=digest(stored),
         kind=request.question,
-        summary=f"{request.tool} on {request.target}",
+        summary=_summary(request),
         call=request.call,
         captured_at=now,
     )
@@ -165,14 +157,60 @@ def answered(
     if isinstance(agent, Misunderstood):
         return Decision([attached, _failed(ident, agent)], blobs=[stored])
     everything = {**answers, request.question: output}
-    planned, blobs = _plan(task, ident, tenant, agent, everything, tools)
-    return Decision([attached, planned], blobs=[stored, *blobs])
+    planned, blobs = _plan(task, ident, tenant, agent, everything, tools, before)
+    return Decision([attached, *planned], blobs=[stored, *blobs])
 
 
-def _no_answer(ident: UUID, tenant: str, request: ToolCallRequested, call: CallView) -> Decision:
+def reopen(
+    task: Task,
+    ident: UUID,
+    tenant: str,
+    told: GivesWay,
+    before: Plan | None,
+    agents: Sequence[Agent],
+    tools: Mapping[str, ToolDescriptor],
+) -> Decision:
+    """The gate says that a plan gives way to another: write that one.
+
+    Args:
+        task: the state.
+        ident: the task's id.
+        tenant: whose.
+        told: the gate's word.
+        before: the plan that gives way, if it was edited.
+        agents: all agents.
+        tools: the plan's or the agent's, as registered.
+    """
+    if task.submitted is None or task.spec is None or task.planned is None or task.writing:
+        return NOTHING
+    if task.failed is not None or told.number != task.planned.number:
+        return NOTHING
+    if isinstance(told, TaskPlanSuperseded) and told.then == "end":
+        ended = Misunderstood("plan_stale", told.detail)
+        return Decision([_failed(ident, ended, retryable=True)])
+    reopened = why_anew(task, told)
+    if reopened is None:
+        return NOTHING
+    task = evolve(task, reopened)
+    agent = choose(agents, task.submitted) if task.submitted is not None else None
+    if agent is None or isinstance(agent, Misunderstood):
+        gone = agent or Misunderstood("parse_error", "nobody has asked for anything")
+        return Decision([reopened, _failed(ident, gone)])
+    if reopened.edit is None and task.submitted is not None and task.spec is not None:
+        wanted = within(task.submitted, reopened.constraints)
+        if questions := agent.questions(wanted, task.spec):
+            return Decision([reopened, *_ask(task, questions, ident, tenant, tools)])
+    events, blobs = _plan(task, ident, tenant, agent, {}, tools, before)
+    return Decision([reopened, *events], blobs=blobs)
+
+
+def _no_answer(
+    task: Task, ident: UUID, tenant: str, request: ToolCallRequested, call: CallView
+) -> Decision:
     if call.status in (None, CallStatus.DISPATCHED):
         return NOTHING
-    if call.retryable and request.attempt < MAX_ATTEMPTS:
+    made = request.attempt - task.spent.get(request.question, 0)
+    if call.retryable and made < MAX_ATTEMPTS:
         attempt = request.attempt + 1
         again = request.model_copy(
             update={
@@ -183,11 +221,43 @@ def _no_answer(ident: UUID, tenant: str, request: ToolCallRequested, call: CallV
         return Decision([again])
     failed = TaskFailed(
         task=ident,
-        error_code="no_evidence",
-        message=f"{request.tool} on {request.target}: {call.error_code}: {call.message}"[:4000],
+        error_code="rehearsal_failed" if is_rehearsal(request.question) else "no_evidence",
+        message=f"{_summary(request)}: {call.error_code}: {call.message}"[:4000],
         retryable=call.retryable,
     )
     return Decision([failed])
+
+
+def _summary(request: ToolCallRequested) -> str:
+    about = "rehearsal by " if is_rehearsal(request.question) else ""
+    return f"{about}{request.tool} on {request.target}"
+
+
+def _ask(
+    task: Task,
+    questions: Sequence[Question],
+    ident: UUID,
+    tenant: str,
+    tools: Mapping[str, ToolDescriptor],
+) -> list[EventData]:
+    asked: list[EventData] = []
+    for question in questions:
+        # What was asked for an earlier plan has its answer: another look is another call.
+        attempt = 1 + task.attempts.get(question.kind, 0)
+        asked.append(
+            ToolCallRequested(
+                task=ident,
+                call=_call(tenant, ident, question.kind, attempt),
+                purpose=Purpose.EVIDENCE,
+                tool=question.tool,
+                version=tools[question.tool].version,
+                target=question.target,
+                question=question.kind,
+                attempt=attempt,
+                arguments=question.arguments,
+            )
+        )
+    return asked
 
 
 def _plan(
@@ -197,21 +267,23 @@ def _plan(
     agent: Agent,
     answers: Mapping[str, JsonValue],
     tools: Mapping[str, ToolDescriptor],
-) -> tuple[EventData, list[bytes]]:
-    submitted, spec = task.submitted, task.spec
-    if submitted is None or spec is None:
-        raise ValueError("a plan needs a specified task")
-    draft = agent.draft(submitted, spec, answers, tools)
-    if isinstance(draft, Misunderstood):
-        return _failed(ident, draft), []
-    try:
-        plan = _bind(draft, task, ident, tenant, agent)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return _failed(ident, _unsound(agent, where, first["msg"])), []
-    if problems := problems_of(plan):
-        return _failed(ident, _unsound(agent, *problems[0])), []
+    before: Plan | None = None,
+) -> tuple[list[EventData], list[bytes]]:
+    """The plan, what is to be rehearsed before there is one, or why there will be none."""
+    plan: Plan | Misunderstood | tuple[Question, ...]
+    if task.reopened is not None and task.reopened.edit is not None:
+        plan = with_edit(task, task.reopened, before, tools)
+    else:
+        plan = _draft(task, ident, tenant, agent, answers, tools)
+    if isinstance(plan, Misunderstood):
+        return [_failed(ident, plan)], []
+    if isinstance(plan, tuple):
+        return _ask(task, plan, ident, tenant, tools), []
+    missing = rehearsals_missing(plan.steps, task.evidence, tools)
+    if isinstance(missing, Misunderstood):
+        return [_failed(ident, missing)], []
+    if missing:
+        return _ask(task, missing, ident, tenant, tools), []
     plan_hash, document_digest, document = seal(plan)
     planned = TaskPlanned(
         number=plan.header.number,
@@ -223,12 +295,46 @@ def _plan(
         targets=len(plan.targets()),
         steps=len(plan.steps),
     )
-    return planned, [document]
+    return [planned], [document]
+
+
+def _draft(
+    task: Task,
+    ident: UUID,
+    tenant: str,
+    agent: Agent,
+    answers: Mapping[str, JsonValue],
+    tools: Mapping[str, ToolDescriptor],
+) -> Plan | Misunderstood | tuple[Question, ...]:
+    """The agent's plan, why there is none, or what must be looked at before."""
+    submitted, spec = task.submitted, task.spec
+    if submitted is None or spec is None:
+        raise ValueError("a plan needs a specified task")
+    constraints = constraints_of(task)
+    wanted = within(submitted, constraints)
+    draft = agent.draft(wanted, spec, answers, tools, constraints)
+    if isinstance(draft, Misunderstood):
+        return draft
+    if draft.look_first:
+        steps = [step for phase in draft.phases for step in phase.steps]
+        if unseen := states_missing(steps, task.evidence, tools):
+            return unseen
+        draft = replace(draft, preconditions=states_held(steps, answers, tools))
+    try:
+        plan = _bind(draft, task, ident, tenant, agent)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return _unsound(agent, where, first["msg"])
+    if problems := problems_of(plan):
+        return _unsound(agent, *problems[0])
+    return plan if not constraints.given else keeping(plan, constraints)
 
 
 def _bind(draft: Draft, task: Task, ident: UUID, tenant: str, agent: Agent) -> Plan:
     if task.submitted is None or task.spec is None:
         raise ValueError("a plan needs a specified task")
+    steps = tuple(step for phase in draft.phases for step in phase.steps)
     header = PlanHeader(
         task=ident,
         number=1 + (task.planned.number if task.planned is not None else 0),
@@ -238,7 +344,7 @@ def _bind(draft: Draft, task: Task, ident: UUID, tenant: str, agent: Agent) -> P
         agent=agent.ref,
         requester=task.submitted.requester,
         goal=task.spec.goal,
-        summary=draft.summary,
+        summary=rehearsals_told(draft.summary, steps, task.evidence),
         evidence=tuple(found.digest for found in task.evidence.values()),
         preconditions=draft.preconditions,
         total_assets=draft.total_assets,
@@ -265,7 +371,7 @@ def _bind(draft: Draft, task: Task, ident: UUID, tenant: str, agent: Agent) -> P
             for phase in draft.phases
         ),
     )
-    return Plan(header=header, steps=tuple(step for phase in draft.phases for step in phase.steps))
+    return Plan(header=header, steps=steps)
 
 
 def _unsound(agent: Agent, where: str, why: str) -> Misunderstood:
@@ -274,8 +380,10 @@ def _unsound(agent: Agent, where: str, why: str) -> Misunderstood:
     return Misunderstood("validation_error", message[:4000])
 
 
-def _failed(ident: UUID, why: Misunderstood) -> TaskFailed:
-    return TaskFailed(task=ident, error_code=why.code, message=why.message)
+def _failed(ident: UUID, why: Misunderstood, *, retryable: bool = False) -> TaskFailed:
+    return TaskFailed(
+        task=ident, error_code=why.code, message=why.message[:4000], retryable=retryable
+    )
 
 
 def _call(tenant: str, ident: UUID, question: str, attempt: int) -> UUID:

@@ -18,6 +18,14 @@ def register(service: Service, tasks: Tasks) -> None:
     async def submit(order: Order[IntentSubmit]) -> Reaction:
         return await tasks.submit(order)
 
+    @service.on_event("planner.replans")
+    async def plan_anew(cue: Cue) -> Reaction:
+        return await tasks.give_way(cue)
+
+    @service.on_event("planner.incidents")
+    async def look_into(cue: Cue) -> Reaction:
+        return await tasks.look_into(cue)
+
     @service.on_event("planner.evidence")
     async def take_answer(cue: Cue) -> Reaction:
         call = (await service.views.verified(service.views.call, cue)).state

@@ -36,6 +36,11 @@ class PlannerSettings(ServiceSettings):
     """JSON, such as {"start": "22:00", "end": "04:00", "timezone": "Europe/Berlin"}: when steps of
     new plans may go out; none leaves it open."""
 
+    runbooks_look_first: bool = False
+    """Read the targets of runbooks when their plan is written, and again before its first step: if
+    what the steps would put back has changed, the plan goes back to approval. A target that cannot
+    be read then ends the task."""
+
     vault_public_key_file: Path | None = None
     """File with the key that personal data is sealed to; only the gateway can open it. None: there
     is no vault, and intents with personal data are refused."""

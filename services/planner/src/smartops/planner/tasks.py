@@ -9,23 +9,32 @@ from uuid import UUID
 
 from pydantic import JsonValue
 from pydantic_core import from_json
-from smartops.contracts.canonical import raw_digest
+from smartops.contracts.canonical import digest_of, raw_digest
 from smartops.contracts.commands import IntentSubmit
-from smartops.contracts.events import TaskSubmitted
+from smartops.contracts.events import (
+    TaskApprovalGranted,
+    TaskApprovalRejected,
+    TaskBreakGlassUsed,
+    TaskPlanEditAccepted,
+    TaskPlanSuperseded,
+    TaskSubmitted,
+)
 from smartops.contracts.folds import CallStatus, CallView
-from smartops.contracts.ids import CommandKey, task_id
-from smartops.contracts.plan import Requester
+from smartops.contracts.ids import CommandKey, named_id, task_id
+from smartops.contracts.plan import Plan, Requester
 from smartops.contracts.streams import PLATFORM, parse_stream, stream
 from smartops.contracts.tools import ToolDescriptor
 from smartops.planner import domain
 from smartops.planner.agents import Agent, Misunderstood, choose
-from smartops.planner.intake import Intake
+from smartops.planner.incidents import looking_into
+from smartops.planner.intake import Intake, Taken
 from smartops.planner.state import Task, evolve
 from smartops.runtime.cues import Cue, Order
 from smartops.runtime.decision import NOTHING, Decision, Refusal
-from smartops.runtime.reactor import Reaction
+from smartops.runtime.reactor import Reaction, decode
 from smartops.runtime.recording import Cause
 from smartops.runtime.service import Service
+from smartops.runtime.views import NotInLog
 
 __all__ = ["Tasks"]
 
@@ -97,8 +106,7 @@ class Tasks:
                 kind: await self._evidence(ref.tenant, e.digest)
                 for kind, e in task.evidence.items()
             }
-            agent = choose(self._agents, task.submitted)
-            wanted = () if isinstance(agent, Misunderstood) else agent.tools(task.submitted)
+            before = await self._before(ref.tenant, task)
             return domain.answered(
                 task,
                 ident,
@@ -107,11 +115,88 @@ class Tasks:
                 output,
                 answers,
                 self._agents,
-                await self._tools(wanted),
+                await self._tools(self._used(task, before)),
                 self._service.store.db_now(),
+                before,
             )
 
         return await self._tasks.react(name, self._service.cause(cue, ident), decide)
+
+    async def give_way(self, cue: Cue) -> Reaction:
+        """The gate says that a plan gives way to another, or is merely rejected."""
+        told = await self._service.views.event(cue)
+        if not isinstance(told, TaskPlanEditAccepted | TaskApprovalRejected | TaskPlanSuperseded):
+            raise TypeError(f"{cue.topic} replaces no plan")
+        ident = UUID(parse_stream(cue.stream).id)
+
+        async def decide(task: Task, _fresh: bool) -> Decision:  # noqa: FBT001
+            before = await self._before(cue.tenant, task, told)
+            tools = await self._tools(self._used(task, before))
+            return domain.reopen(task, ident, cue.tenant, told, before, self._agents, tools)
+
+        name = stream(cue.tenant, "task", ident)
+        return await self._tasks.react(name, self._service.cause(cue, ident), decide)
+
+    async def look_into(self, cue: Cue) -> Reaction:
+        """Somebody broke the glass: open a task in which somebody else looks into it."""
+        used = await self._service.views.event(cue)
+        if not isinstance(used, TaskBreakGlassUsed):
+            raise TypeError(f"{cue.topic} breaks no glass")
+        grant = await self._granted(cue)
+        plan = await self._service.plans.get(cue.tenant, grant.document, grant.plan_hash)
+        about = UUID(parse_stream(cue.stream).id)
+        tools = await self._tools([step.tool for step in plan.steps])
+        taken = self._intake.take(cue.tenant, looking_into(used, about, plan, tools))
+        if isinstance(taken, Refusal):  # The reason given must not be stored, or not here.
+            bare = looking_into(used, about, plan, tools, why=False)
+            taken = Taken(bare, ())
+        key = CommandKey(named_id("incident", cue.id))
+        ident = task_id(key)
+        await self._intake.keep(cue.tenant, ident, taken)
+        new = domain.Submission(
+            task=ident,
+            tenant=cue.tenant,
+            key=key,
+            content=digest_of(taken.command.model_dump(mode="json")),
+            requester=Requester(principal=used.by.principal, authtype=used.by.authtype),
+            command=taken.command,
+        )
+        wanted = await self._tools(self._wanted(new))
+
+        async def decide(task: Task, _fresh: bool) -> Decision:  # noqa: FBT001
+            return domain.submit(task, new, self._agents, wanted)
+
+        name = stream(cue.tenant, "task", ident)
+        return await self._tasks.react(name, self._service.cause(cue, ident), decide, new=True)
+
+    async def _granted(self, cue: Cue) -> TaskApprovalGranted:
+        """What was granted with an event of the gate, whatever has become of it since."""
+        for row in await self._service.store.read_stream(cue.stream, cue.version):
+            event = decode(row)
+            if isinstance(event, TaskApprovalGranted):
+                return event
+        raise NotInLog(f"{cue.stream} holds no grant after version {cue.version}")
+
+    async def _before(
+        self, tenant: str, task: Task, told: domain.GivesWay | None = None
+    ) -> Plan | None:
+        """The plan that is edited, where the next one comes of an edit."""
+        edit = told.edit if isinstance(told, TaskPlanEditAccepted) else None
+        if told is None and task.reopened is not None and task.writing:
+            edit = task.reopened.edit
+        planned = task.planned
+        if edit is None or planned is None:
+            return None
+        return await self._service.plans.get(tenant, planned.document, planned.plan_hash)
+
+    def _used(self, task: Task, before: Plan | None) -> tuple[str, ...]:
+        """The tools of a plan that is edited, or those of the agent that writes a new one."""
+        if before is not None:
+            return tuple(dict.fromkeys(step.tool for step in before.steps))
+        if task.submitted is None:
+            return ()
+        agent = choose(self._agents, task.submitted)
+        return () if isinstance(agent, Misunderstood) else agent.tools(task.submitted)
 
     def _wanted(self, new: domain.Submission) -> tuple[str, ...]:
         command = new.command
@@ -128,13 +213,16 @@ class Tasks:
         return () if isinstance(agent, Misunderstood) else agent.tools(submitted)
 
     async def _tools(self, names: Sequence[str]) -> dict[str, ToolDescriptor]:
-        """The registered ones among these, with those that take them back or look before.
+        """The registered ones among these, with those that undo, look before or rehearse.
 
         A stale descriptor is caught by the gateway.
         """
         tools = await self._registered(names)
         related = {
-            name for tool in tools.values() for name in (tool.undo_tool, tool.before) if name
+            name
+            for tool in tools.values()
+            for name in (tool.undo_tool, tool.before, tool.simulate)
+            if name
         }
         return {**await self._registered(sorted(related - set(tools))), **tools}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import Field, TypeAdapter
 from smartops.contracts.canonical import digest_of
@@ -95,3 +96,7 @@ class Directory:
     async def find(self, tenant: str, token: str, *, fresh: bool) -> Known | None:
         """The actor that a principal is mapped to; None when it is mapped to nobody."""
         return await self._people.find(tenant, token, fresh=fresh)
+
+    async def actor(self, tenant: str, actor: UUID, *, fresh: bool) -> Known | None:
+        """An actor by its id; None when there is none."""
+        return await self._people.actor(tenant, actor, fresh=fresh)

@@ -2,35 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from smartops.policy.actors import Directory, read_actors
-from smartops.policy.bundle import activate
+from smartops.policy.bundle import begin, engines_of, standing
+from smartops.policy.bundles import Governance
+from smartops.policy.bundling import Bundles
+from smartops.policy.bundling import evolve as evolve_bundles
+from smartops.policy.edits import Edits
 from smartops.policy.gates import Gates
-from smartops.policy.handlers import register
+from smartops.policy.grounding import Grounding
+from smartops.policy.handlers import (
+    hear_of_agents,
+    hear_of_approvals,
+    hear_of_bundles,
+    hear_of_edits,
+    register,
+)
+from smartops.policy.levels import Levels, declare_default
+from smartops.policy.mandates import Mandates
+from smartops.policy.outcomes import Outcomes
+from smartops.policy.raising import Raising
 from smartops.policy.settings import PolicySettings
+from smartops.policy.shadows import Shadows
+from smartops.policy.standings import Standings
 from smartops.policy.state import Gate, evolve
 from smartops.policy.stops import Stops
+from smartops.policy.track import Tracks, track_reactor
+from smartops.policy.voters import Voters
 from smartops.policy.votes import Votes
-from smartops.policy_engine import RegorusEngine, default_bundle_path
+from smartops.policy_engine import OpaAt
 from smartops.runtime.service import Service
 
 __all__ = ["wire"]
 
 
-async def wire(service: Service) -> None:
+async def wire(service: Service) -> Callable[[], Awaitable[None]]:
     """Load the bundle, reconcile the actors, and join the reactions to the service."""
     settings = service.settings
     if not isinstance(settings, PolicySettings):
         raise TypeError("policy runs on PolicySettings")
-    engine = RegorusEngine.load(settings.bundle or default_bundle_path())
-    await activate(service, engine)
+    opa = OpaAt.of(settings.opa_url, settings.opa_token_file, settings.opa_timeout)
+    engines = engines_of(service, opa)
+    bundles = service.reactor(Bundles(), evolve_bundles)
+    given = await begin(bundles, engines, settings.bundle, opa)
+    service.tells("bundle", lambda: standing(bundles, given))
     directory = Directory(service)
     if settings.actors_file is not None:
         await directory.reconcile(read_actors(settings.actors_file))
+    shadows = Shadows(service, bundles)
+    hear_of_bundles(service, Governance(service, bundles, directory, shadows.stir))
+    service.needs("policy", engines.trouble)
     # One for all: what waits for a gate in this process is decided in one sequence.
     gates = service.reactor(Gate(), evolve)
+    await declare_default(service, settings)
+    notes = track_reactor(service)
+    tracks = Tracks(service, notes)
+    levels = Levels(service)
+    raising = Raising(service, directory, levels, tracks, settings)
+    hear_of_agents(service, raising, Outcomes(service, gates, notes, levels, settings))
+    grounding = Grounding(service, directory, levels, tracks, settings)
+    voters = Voters(service, engines, directory, settings)
+    standings = Standings(service, directory, voters)
+    votes = Votes(service, gates, voters, settings)
+    hear_of_approvals(service, votes, Mandates(service, directory, standings, settings))
+    edits = Edits(service, gates, engines, directory, voters, grounding, settings)
+    hear_of_edits(service, edits)
     register(
         service,
-        Gates(service, gates, engine, settings),
-        Votes(service, gates, engine, directory, settings),
+        Gates(service, gates, engines, grounding, standings, edits, settings),
+        votes,
         Stops(service, gates, directory),
     )
+    shadows.start()
+    return shadows.stop

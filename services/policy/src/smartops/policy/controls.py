@@ -31,10 +31,10 @@ def cancel(
     gate: Gate, task: UUID, command: TaskCancel, principal: str, actor: UUID | None, run: RunView
 ) -> Decision:
     """End a task: at once when nothing may be running, through the runner otherwise."""
-    if gate.outcome is not None or run.ended not in (None, "escalated"):
+    if gate.outcome is not None or run.ended not in (None, "escalated", "stale"):
         outcome = gate.outcome or run.ended
         return Decision(refusal=Refusal("ended", f"the task has already ended: {outcome}"))
-    if gate.cancel is not None and run.ended is None:
+    if gate.cancel is not None and run.ended in (None, "stale"):
         if gate.cancel.keep_changes == command.keep_changes:
             return NOTHING
         under_way = "keeping" if gate.cancel.keep_changes else "taking back"
@@ -58,7 +58,8 @@ def cancel(
         keep_changes=command.keep_changes,
         run=gate.grant.run if gate.grant is not None else None,
     )
-    if gate.grant is None:
+    if gate.grant is None or run.ended == "stale":
+        # A run that never began takes nothing back, and says nothing more.
         ended = TaskCancelled(task=task, reason=command.reason)
         return Decision([asked, ended], timers=nothing_due(gate))
     return Decision([asked])
@@ -104,7 +105,7 @@ def halt(
     gate: Gate, command: RunHalt, principal: str, actor: UUID | None, run: RunView
 ) -> Decision:
     """Emergency stop."""
-    if gate.outcome is not None or run.ended not in (None, "escalated"):
+    if gate.outcome is not None or run.ended not in (None, "escalated", "stale"):
         ended = gate.outcome or run.ended
         return Decision(refusal=Refusal("ended", f"the task has already ended: {ended}"))
     if gate.halted is not None:

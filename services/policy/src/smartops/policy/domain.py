@@ -6,22 +6,27 @@ own; this is the door to all of them.
 
 from __future__ import annotations
 
+from smartops.policy.breaking import break_glass
 from smartops.policy.controls import breach, cancel, halt, no_such_task, revoke
 from smartops.policy.granting import EXPIRY_HANDLER, Terms
+from smartops.policy.prompting import PROMPT_HANDLER, prompt
 from smartops.policy.voting import Voter, decide_vote, expire, refuse_vote
 from smartops.policy.weighing import Weighed, weigh
 
 __all__ = [
     "EXPIRY_HANDLER",
+    "PROMPT_HANDLER",
     "Terms",
     "Voter",
     "Weighed",
     "breach",
+    "break_glass",
     "cancel",
     "decide_vote",
     "expire",
     "halt",
     "no_such_task",
+    "prompt",
     "refuse_vote",
     "revoke",
     "weigh",

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from uuid import UUID
 
 from smartops.contracts.errors import Malformed
 from smartops.contracts.events import TaskPlanned
 from smartops.contracts.plan import Plan
-from smartops.contracts.streams import PLATFORM, parse_stream, stream
-from smartops.contracts.tools import ToolDescriptor
-from smartops.contracts.wire import Environment
+from smartops.contracts.streams import parse_stream, stream
 from smartops.policy import domain
-from smartops.policy.domain import Terms, Weighed
-from smartops.policy.pipeline import check_header, check_rules, malformed, weigh_plan
+from smartops.policy.bundle import PolicyEngines
+from smartops.policy.domain import Weighed
+from smartops.policy.edits import Edits
+from smartops.policy.grounding import Grounding
+from smartops.policy.pipeline import check_header, check_rules, malformed, refused, weigh_plan
+from smartops.policy.replanning import ask_anew
 from smartops.policy.settings import PolicySettings
+from smartops.policy.standings import Standings
 from smartops.policy.state import Gate
-from smartops.policy_engine import (
-    PolicyEngine,
-)
+from smartops.policy.terms import terms_of
+from smartops.policy_engine import PolicyEngine
 from smartops.runtime.cues import Cue
 from smartops.runtime.decision import Decision
+from smartops.runtime.engines import InForce
+from smartops.runtime.evidence import with_evidence
 from smartops.runtime.reactor import Reaction, Reactor
 from smartops.runtime.service import Service
 
 __all__ = ["Gates"]
-
-_BUNDLE = f"{PLATFORM}/bundle-default"
 
 
 class Gates:
@@ -37,14 +38,19 @@ class Gates:
         self,
         service: Service,
         gates: Reactor[Gate],
-        engine: PolicyEngine,
+        engines: PolicyEngines,
+        grounding: Grounding,
+        standings: Standings,
+        edits: Edits,
         settings: PolicySettings,
     ) -> None:
         self._service = service
         self._views = service.views
-        self._engine = engine
-        self._settings = settings
-        self._terms = Terms(settings.approval_ttl, settings.grant_ttl)
+        self._engines = engines
+        self._grounding = grounding
+        self._standings = standings
+        self._edits = edits
+        self._terms = terms_of(settings)
         self._gates = gates
 
     async def weigh(self, cue: Cue) -> Reaction | None:
@@ -59,12 +65,27 @@ class Gates:
         plan, why = await self._read(cue.tenant, event)
 
         async def decide(gate: Gate, fresh: bool) -> Decision:  # noqa: FBT001
+            policy = await self._engines.current(fresh=fresh)
             if plan is None:
-                weighed = malformed(why, self._engine)
+                weighed = malformed(why, policy.engine)
             else:
-                weighed = await self._weigh(cue.tenant, task, event, plan, fresh=fresh)
+                weighed = await self._weigh(policy, cue, task, event, plan, fresh=fresh)
+                weighed = await self._edits.compared(cue.tenant, gate, plan, weighed, fresh=fresh)
+            evidence = [asked.evidence for asked in weighed.asked]
+            offer = None
+            asks = weighed.requires_approval or ask_anew(gate)
+            if plan is not None and asks and not weighed.problems:
+                found = await self._standings.consult(
+                    cue.tenant, gate, plan, weighed, policy.engine, fresh=fresh
+                )
+                weighed, offer = replace(weighed, involved=found.hands.involved), found.offer
+                evidence += found.evidence
             now = self._service.store.db_now()
-            return domain.weigh(gate, task, event, plan, weighed, self._terms, now)
+            decision = domain.weigh(gate, task, event, plan, weighed, self._terms, now, offer)
+            # Whatever follows rests on bundle and levels: their versions are conditions of refusals
+            # and of questions, too. An agent that was stopped is stopped in every process.
+            decision = replace(decision, reads=(*decision.reads, *weighed.reads, policy.read))
+            return with_evidence(decision, evidence)
 
         name = stream(cue.tenant, "gate", task)
         return await self._gates.react(
@@ -80,32 +101,17 @@ class Gates:
             return None, str(error)
 
     async def _weigh(
-        self, tenant: str, task: UUID, planned: TaskPlanned, plan: Plan, *, fresh: bool
+        self,
+        policy: InForce[PolicyEngine],
+        cue: Cue,
+        task: UUID,
+        planned: TaskPlanned,
+        plan: Plan,
+        *,
+        fresh: bool,
     ) -> Weighed:
-        problems = [*check_header(plan, tenant, str(task), planned), *check_rules(plan)]
-        tools = await self._tools({step.tool for step in plan.steps}, fresh=fresh)
-        where = stream(tenant, "autonomy", plan.header.agent.name)
-        autonomy, bundle = await asyncio.gather(
-            self._views.autonomy.load(where, fresh=fresh),
-            self._views.bundle.load(_BUNDLE, fresh=fresh),
-        )
-        level = autonomy.state.level
-        if level is None:
-            level = (
-                self._settings.production_autonomy
-                if plan.header.environment is Environment.PRODUCTION
-                else self._settings.default_autonomy
-            )
-        weighed = weigh_plan(plan, problems, tools, self._engine, level)
-        return replace(weighed, reads=((where, autonomy.version), (_BUNDLE, bundle.version)))
-
-    async def _tools(self, names: set[str], *, fresh: bool) -> dict[str, ToolDescriptor]:
-        streams = {name: stream(PLATFORM, "tool", name) for name in sorted(names)}
-        folded = await asyncio.gather(
-            *(self._views.tool.load(where, fresh=fresh) for where in streams.values())
-        )
-        return {
-            name: found.state.descriptor
-            for name, found in zip(streams, folded, strict=True)
-            if found.state.descriptor is not None
-        }
+        problems = [*check_header(plan, cue.tenant, str(task), planned), *check_rules(plan)]
+        if problems:
+            return refused(problems, policy.engine)
+        grounds, reads = await self._grounding.of(cue.tenant, task, cue.version, plan, fresh=fresh)
+        return replace(weigh_plan(plan, grounds, policy.engine), reads=reads)

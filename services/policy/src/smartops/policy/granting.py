@@ -16,6 +16,7 @@ from smartops.contracts.ids import TaskId, run_id
 from smartops.contracts.plan import Plan
 from smartops.contracts.watching import may_begin
 from smartops.policy.bounds import envelope_of, expiry_within
+from smartops.policy.prompting import Schedule, prompt_name
 from smartops.policy.state import Gate
 from smartops.runtime.decision import CancelTimer
 
@@ -31,6 +32,10 @@ class Terms:
 
     approval_ttl: timedelta
     grant_ttl: timedelta
+    schedule: Schedule = Schedule()
+    """What happens while nobody decides."""
+    max_replans: int = 3
+    """How often a plan may be written anew, because of rejections or of what has changed."""
 
 
 def grant(
@@ -42,6 +47,9 @@ def grant(
     now: datetime,
     approvals: tuple[Approval, ...] = (),
     limits: tuple[Limits, ...] = (),
+    *,
+    standing: UUID | None = None,
+    break_glass: bool = False,
 ) -> TaskApprovalGranted:
     """The grant of a plan; automatic when nobody had to approve it."""
     number = gate.grants + 1
@@ -58,12 +66,20 @@ def grant(
         bundle=validated.bundle,
         expires_at=expiry_within(may_begin(plan, now) + terms.grant_ttl, limits),
         envelope=envelope_of(plan, limits),
+        standing=standing,
+        break_glass=break_glass,
     )
 
 
 def nothing_due(gate: Gate) -> list[CancelTimer]:
     """Forget when the approval awaited so far is due: else that lies about long after the end."""
-    return [CancelTimer(expiry(gate.required.number))] if gate.required is not None else []
+    required = gate.required
+    if required is None:
+        return []
+    timers = [CancelTimer(expiry(required.number))]
+    if gate.prompted < len(required.prompts):
+        timers.append(CancelTimer(prompt_name(required.number, gate.prompted)))
+    return timers
 
 
 def expiry(number: int) -> str:

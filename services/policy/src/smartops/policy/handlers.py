@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
-from smartops.contracts.commands import ApprovalDecide, GrantRevoke, RunHalt, TaskCancel
+from smartops.contracts.commands import (
+    ApprovalBreakGlass,
+    ApprovalDecide,
+    ApprovalDelegate,
+    AutonomyLower,
+    AutonomyRaise,
+    BundleActivate,
+    BundlePropose,
+    BundleShadow,
+    BundleSign,
+    DelegationRevoke,
+    GrantRevoke,
+    PlanEdit,
+    RunHalt,
+    StandingGive,
+    StandingRevoke,
+    TaskCancel,
+)
 from smartops.eventstore.rows import TimerRow
-from smartops.policy.domain import EXPIRY_HANDLER
+from smartops.policy.bundles import Governance
+from smartops.policy.domain import EXPIRY_HANDLER, PROMPT_HANDLER
+from smartops.policy.edits import Edits
 from smartops.policy.gates import Gates
+from smartops.policy.mandates import Mandates
+from smartops.policy.outcomes import Outcomes
+from smartops.policy.raising import Raising
 from smartops.policy.stops import Stops
 from smartops.policy.votes import Votes
 from smartops.runtime.cues import Cue, Order
 from smartops.runtime.reactor import Reaction
 from smartops.runtime.service import Service
 
-__all__ = ["register"]
+__all__ = ["hear_of_agents", "hear_of_approvals", "hear_of_bundles", "hear_of_edits", "register"]
 
 
 def register(service: Service, gates: Gates, votes: Votes, stops: Stops) -> None:
@@ -37,3 +59,55 @@ def register(service: Service, gates: Gates, votes: Votes, stops: Stops) -> None
     @service.on_timer(EXPIRY_HANDLER)
     async def expire(row: TimerRow) -> Reaction:
         return await votes.expire(row)
+
+
+def hear_of_edits(service: Service, edits: Edits) -> None:
+    """Join what has plans written anew, beside voices, to the bus."""
+
+    @service.on_command("policy.edits")
+    async def edit(order: Order[PlanEdit]) -> Reaction:
+        return await edits.edit(order)
+
+    @service.on_event("policy.preconditions")
+    async def heed_stale(cue: Cue) -> Reaction:
+        return await edits.heed_stale(cue)
+
+
+def hear_of_approvals(service: Service, votes: Votes, mandates: Mandates) -> None:
+    """Join what stands in for a voice, and what happens while there is none, to bus and timers."""
+
+    @service.on_command("policy.emergencies")
+    async def break_glass(order: Order[ApprovalBreakGlass]) -> Reaction:
+        return await votes.break_glass(order)
+
+    @service.on_command("policy.mandates")
+    async def hear_mandate(
+        order: Order[ApprovalDelegate | DelegationRevoke | StandingGive | StandingRevoke],
+    ) -> Reaction:
+        return await mandates.hear(order)
+
+    @service.on_timer(PROMPT_HANDLER)
+    async def prompt(row: TimerRow) -> Reaction:
+        return await votes.prompt(row)
+
+
+def hear_of_agents(service: Service, raising: Raising, outcomes: Outcomes) -> None:
+    """Join what agents earn and lose to the bus."""
+
+    @service.on_event("policy.outcomes")
+    async def heed_outcome(cue: Cue) -> Reaction:
+        return await outcomes.heed(cue)
+
+    @service.on_command("policy.autonomy")
+    async def change_level(order: Order[AutonomyRaise | AutonomyLower]) -> Reaction:
+        return await raising.change(order)
+
+
+def hear_of_bundles(service: Service, governance: Governance) -> None:
+    """Join changes of the policy in force to the bus."""
+
+    @service.on_command("policy.bundles")
+    async def change_bundle(
+        order: Order[BundlePropose | BundleSign | BundleActivate | BundleShadow],
+    ) -> Reaction:
+        return await governance.change(order)

@@ -1,28 +1,20 @@
-"""Voices of people: who votes is read here, with the versions that the decision rests on."""
+"""Voices of people on all gates of this process, and what happens while nobody speaks."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from uuid import UUID
 
-from smartops.contracts.commands import ApprovalDecide
-from smartops.contracts.plan import Plan
+from smartops.contracts.commands import ApprovalBreakGlass, ApprovalDecide
 from smartops.contracts.streams import parse_stream, stream
 from smartops.eventstore.rows import TimerRow
 from smartops.policy import domain
-from smartops.policy.actors import Directory
-from smartops.policy.domain import Terms, Voter
 from smartops.policy.settings import PolicySettings
 from smartops.policy.state import Gate
-from smartops.policy_engine import (
-    ApprovalInput,
-    ApprovalSettings,
-    Approver,
-    PolicyEngine,
-)
+from smartops.policy.terms import terms_of
+from smartops.policy.voters import Voters
 from smartops.runtime.cues import Order
 from smartops.runtime.decision import Decision
-from smartops.runtime.people import Known
+from smartops.runtime.evidence import with_evidence
 from smartops.runtime.reactor import Reaction, Reactor
 from smartops.runtime.service import Service
 
@@ -33,35 +25,45 @@ class Votes:
     """Votes on all gates of this process."""
 
     def __init__(
-        self,
-        service: Service,
-        gates: Reactor[Gate],
-        engine: PolicyEngine,
-        directory: Directory,
-        settings: PolicySettings,
+        self, service: Service, gates: Reactor[Gate], voters: Voters, settings: PolicySettings
     ) -> None:
         self._service = service
-        self._views = service.views
-        self._engine = engine
-        self._directory = directory
-        self._settings = settings
-        self._terms = Terms(settings.approval_ttl, settings.grant_ttl)
+        self._voters = voters
+        self._terms = terms_of(settings)
         self._gates = gates
 
     async def vote(self, order: Order[ApprovalDecide]) -> Reaction:
         """A person approves or rejects."""
-        vote = order.data
+        vote = ApprovalDecide.of(order.data)
+        name = stream(order.tenant, "gate", vote.task)
 
         async def decide(gate: Gate, fresh: bool) -> Decision:  # noqa: FBT001
-            voter, plan = await self._voter(order, gate, fresh=fresh)
+            voter, plan = await self._voters.voter(
+                order, gate, name, decision=vote.decision, for_actor=vote.for_actor, fresh=fresh
+            )
             now = self._service.store.db_now()
             if plan is None:
                 # Nothing awaits a decision; the domain says which way.
                 return domain.refuse_vote(gate, vote, voter, now)
-            return domain.decide_vote(gate, vote.task, vote, voter, plan, self._terms, now)
+            decision = domain.decide_vote(gate, vote.task, vote, voter, plan, self._terms, now)
+            return with_evidence(decision, voter.evidence)
 
-        name = stream(order.tenant, "gate", vote.task)
-        cause = self._service.orders.cause(order, vote.task)
+        return await self._gates.react(name, self._service.orders.cause(order, vote.task), decide)
+
+    async def break_glass(self, order: Order[ApprovalBreakGlass]) -> Reaction:
+        """A person lets a plan run alone, in an emergency."""
+        command = order.data
+        name = stream(order.tenant, "gate", command.task)
+
+        async def decide(gate: Gate, fresh: bool) -> Decision:  # noqa: FBT001
+            voter, plan = await self._voters.voter(
+                order, gate, name, way="break_glass", fresh=fresh
+            )
+            now = self._service.store.db_now()
+            decision = domain.break_glass(gate, command, voter, plan, self._terms, now)
+            return with_evidence(decision, voter.evidence)
+
+        cause = self._service.orders.cause(order, command.task)
         return await self._gates.react(name, cause, decide)
 
     async def expire(self, row: TimerRow) -> Reaction:
@@ -74,62 +76,11 @@ class Votes:
 
         return await self._gates.react(row.stream, self._service.cause_of_timer(row, task), decide)
 
-    async def _voter(
-        self, order: Order[ApprovalDecide], gate: Gate, *, fresh: bool
-    ) -> tuple[Voter, Plan | None]:
-        """Who votes, as the directory and policy see it; and the plan that is voted on."""
-        known = await self._directory.find(order.tenant, order.principal, fresh=fresh)
-        voter = Voter(order.principal, order.authtype)
-        if known is not None:
-            voter = replace(
-                voter,
-                actor=known.mapped.actor,
-                name=known.mapped.name,
-                version=known.version,
-                reads=((known.stream, known.version),),
-            )
-        if gate.required is None:
-            return voter, None
-        required = gate.required
-        plan = await self._service.plans.get(order.tenant, required.document, required.plan_hash)
-        requester = await self._directory.find(order.tenant, required.requester, fresh=fresh)
-        if requester is not None:
-            voter = replace(
-                voter,
-                requester_actor=requester.mapped.actor,
-                reads=(*voter.reads, (requester.stream, requester.version)),
-            )
-        editor = None
-        if plan.header.editor is not None:
-            editor = await self._directory.find(
-                order.tenant, plan.header.editor.principal, fresh=fresh
-            )
-        return replace(voter, denials=self._denials(order, plan, known, requester, editor)), plan
+    async def prompt(self, row: TimerRow) -> Reaction:
+        """Nobody has decided by now."""
+        task = UUID(parse_stream(row.stream).id)
 
-    def _denials(
-        self,
-        order: Order[ApprovalDecide],
-        plan: Plan,
-        known: Known | None,
-        requester: Known | None,
-        editor: Known | None,
-    ) -> tuple[str, ...]:
-        asked = ApprovalInput(
-            task=plan.header.task,
-            tenant=order.tenant,
-            environment=plan.header.environment,
-            decision=order.data.decision,
-            approver=Approver(
-                actor=known.mapped.actor if known is not None else None,
-                roles=known.mapped.roles if known is not None else (),
-                disabled=known.mapped.disabled if known is not None else False,
-                local_credentials=order.authtype == "local",
-            ),
-            requester=requester.mapped.actor if requester is not None else None,
-            editors=(editor.mapped.actor,) if editor is not None else (),
-            settings=ApprovalSettings(
-                local_credentials_in_production=self._settings.local_credentials_in_production
-            ),
-        )
-        verdict = self._engine.decide("approval", asked.canonical_bytes())
-        return tuple(denial.message for denial in verdict.denials)
+        async def decide(gate: Gate, _fresh: bool) -> Decision:  # noqa: FBT001
+            return domain.prompt(gate, row.name, self._service.store.db_now())
+
+        return await self._gates.react(row.stream, self._service.cause_of_timer(row, task), decide)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from smartops.redact import Finder
 from smartops.runner.handlers import register
 from smartops.runner.runs import Runs
 from smartops.runner.sandboxing import Sandboxing, limits_of
@@ -22,7 +23,8 @@ async def wire(service: Service) -> Callable[[], Awaitable[None]]:
     limits = limits_of(
         settings.compute_time, settings.compute_cpu, settings.compute_memory_mib * 1024 * 1024
     )
-    sandbox = Sandboxing(Level(settings.sandbox_level), limits)
+    finder = Finder(region=settings.phone_region, with_addresses=settings.find_addresses)
+    sandbox = Sandboxing(Level(settings.sandbox_level), limits, finder)
     sandbox.try_out()
     service.tells("sandbox", sandbox.note)
     service.telemetry.metrics.read_gauge(

@@ -17,17 +17,19 @@ from smartops.contracts.events import (
     TaskStepSettled,
     ToolCallRequested,
 )
-from smartops.contracts.folds import CallStatus, CallView, GateView
+from smartops.contracts.folds import STOPPING, CallStatus, CallView, GateView
 from smartops.contracts.maintenance import OUTSIDE_WINDOW
 from smartops.contracts.plan import Plan
 from smartops.contracts.wire import Category, Purpose
 from smartops.runner.deadlines import forget, heed, is_deadline, run_term
 from smartops.runner.health import Sampled, judge_sample
+from smartops.runner.holding import is_look, judge_held, look_due, set_look
 from smartops.runner.moves import Moves
 from smartops.runner.phases import advance, go_on_after_rest
 from smartops.runner.proofs import judge_proof
+from smartops.runner.queued import heed_queued
 from smartops.runner.rollback import undo_timer
-from smartops.runner.state import VERIFY, Run
+from smartops.runner.state import HOLDS, VERIFY, Run
 from smartops.runner.steps import is_retry, retry_timer, set_retry, window_timer
 from smartops.runner.watching import answer_timer, forget_answer, sample_timer, watch_of
 from smartops.runtime.decision import NOTHING, Decision, Refusal
@@ -41,6 +43,10 @@ __all__ = [
     "start",
     "tick",
 ]
+
+_PASSING = frozenset({OUTSIDE_WINDOW, STOPPING})
+"""Denials that say nothing of the step. The window closed between our clock and the gateway's:
+asked again, the run waits. The run stopped first: it asks again if it goes on."""
 
 
 def claims_of(plan: Plan) -> tuple[str, ...]:
@@ -60,7 +66,8 @@ def start(
 ) -> Decision:
     """Begin the run that a grant allows, all targets being owned by it.
 
-    A gate that has meanwhile stopped the task ends the run before it begins.
+    A gate that has meanwhile cancelled the task ends the run before it begins. One that was paused
+    while it was queued waits until it is resumed.
     """
     if run.started is not None or run.ended is not None:
         return NOTHING
@@ -68,7 +75,7 @@ def start(
         return NOTHING
     if gate.cancel is not None:
         return Decision([TaskCancelled(task=task, run=grant.run, reason=gate.cancel.reason)])
-    if gate.stopped:
+    if gate.stopped or run.paused is not None:
         return NOTHING
     moves = Moves(run, task, grant.run, plan, now)
     moves.say(
@@ -113,6 +120,7 @@ def note_outcome(
     if run.ended not in (None, "escalated"):
         return moves.decision()  # It has said how it ended, and says it once.
     set_retry(moves, settled)
+    set_look(moves, settled)
     after = moves.run
     if call.call in after.stuck and after.alive and not (after.stopping or after.rollback):
         moves.stop(f"it is unknown whether {request.question} was applied", "escalate")
@@ -147,6 +155,8 @@ def _is_due(moves: Moves, timer: str) -> bool:
             and timer == retry_timer(step, run.attempts.get(step.id, 0))
             for _, step in moves.steps(moves.phase())
         )
+    if is_look(timer):
+        return look_due(run, timer)
     if run.rollback is not None:
         return timer == undo_timer(run) and run.rollback.attempts > 0
     if run.waiting is not None:
@@ -163,10 +173,7 @@ def _unanswered(run: Run, timer: str) -> ToolCallRequested | None:
 def heed_gate(run: Run, plan: Plan | None, task: UUID, gate: GateView, now: datetime) -> Decision:
     """The gate spoke: cancel, revoke and halt stop the run, each in its own way."""
     if run.started is None:
-        if run.ended is None and gate.cancel is not None and gate.grant is not None:
-            ended = TaskCancelled(task=task, run=gate.grant.run, reason=gate.cancel.reason)
-            return Decision([ended])
-        return NOTHING
+        return heed_queued(run, task, gate)
     if plan is None or run.ended not in (None, "escalated"):
         return NOTHING
     moves = Moves(run, task, run.started.run, plan, now)
@@ -261,6 +268,8 @@ def _unanswered_in_time(moves: Moves, request: ToolCallRequested) -> TaskStepSet
 
 def _observed(moves: Moves, request: ToolCallRequested, call: CallView) -> Sampled:
     """What a read shows, of health or of a change that was taken back."""
+    if request.question.startswith(HOLDS):
+        return judge_held(moves.plan, request.question, call)
     if request.question.startswith(VERIFY):
         return judge_proof(moves.run, call)
     watch = watch_of(moves, request)
@@ -306,8 +315,7 @@ def _settle(
                 return settled("applied", _observed(moves, request, call))
             return settled("applied")
         case CallStatus.DENIED:
-            # The window closed between our clock and the gateway's: asked again, the run waits.
-            again = call.error_code == OUTSIDE_WINDOW and request.purpose is Purpose.DO
+            again = call.error_code in _PASSING and request.purpose is Purpose.DO
             return settled("denied", retry=again, detail=f"{call.error_code}: {call.message}")
         case CallStatus.FAILED | CallStatus.NOT_APPLIED:
             outcome = "inconclusive" if request.purpose is Purpose.OBSERVE else "failed"

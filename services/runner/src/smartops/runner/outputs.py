@@ -16,7 +16,7 @@ from smartops.runner.state import Run
 from smartops.runtime.reactor import decode
 from smartops.runtime.service import Service
 
-__all__ = ["outputs_of"]
+__all__ = ["output_of", "outputs_of"]
 
 _ENDED = TaskComputationEnded.type_key()
 
@@ -46,7 +46,7 @@ async def outputs_of(
         if step not in found and call is not None:
             view = (await service.views.call.load(stream(tenant, "call", call), fresh=True)).state
             if view.status in (CallStatus.SUCCEEDED, CallStatus.APPLIED):
-                found[step] = await _output(service, tenant, view)
+                found[step] = await output_of(service, tenant, view)
     return found
 
 
@@ -59,7 +59,8 @@ def _applied(run: Run, step: str) -> UUID | None:
     return None
 
 
-async def _output(service: Service, tenant: str, call: CallView) -> JsonValue:
+async def output_of(service: Service, tenant: str, call: CallView) -> JsonValue:
+    """What a call brought out, also when it is too large to stand in its event."""
     if call.output is not None or call.output_digest is None:
         return call.output
     stored = await service.store.blob(tenant, raw_digest(call.output_digest))

@@ -15,6 +15,7 @@ from smartops.contracts.events import (
 )
 from smartops.contracts.wire import Category
 from smartops.runner.deadlines import forget, forget_phase, phase_term, rollback_term, run_term
+from smartops.runner.holding import still_holds
 from smartops.runner.moves import Moves
 from smartops.runner.rest import come_to_rest
 from smartops.runner.rollback import advance_rollback
@@ -65,6 +66,8 @@ def _may_go_on(moves: Moves) -> bool:
 
 def _go_on(moves: Moves) -> None:
     while moves.run.alive and moves.run.stopping is None:
+        if not still_holds(moves):
+            break
         if not moves.run.phase_open and not _open_next(moves):
             return
         phase = moves.phase()

@@ -9,8 +9,9 @@ from smartops.contracts.events import (
     TaskRollbackStarted,
 )
 from smartops.runner.deadlines import forget, rollback_term
+from smartops.runner.failing import failure
 from smartops.runner.moves import Moves
-from smartops.runner.rollback import left_to_do, standing, taken_back, to_undo
+from smartops.runner.rollback import left_to_do, nothing_changed, standing, taken_back, to_undo
 from smartops.runner.steps import window_timer
 from smartops.runner.watching import sample_timer
 from smartops.runtime.decision import CancelTimer
@@ -34,6 +35,8 @@ def come_to_rest(moves: Moves) -> None:
             moves.say(TaskPaused(task=moves.task, run=moves.run_id, reason=stopping.reason))
         case "escalate":
             _escalate(moves, stopping.reason)
+        case "roll_back" if nothing_changed(moves):
+            moves.say(failure(moves, stopping))
         case "roll_back" | "cancel":
             forget(moves, run)
             moves.say(

@@ -28,6 +28,7 @@ __all__ = [
     "MAX_UNDO_ATTEMPTS",
     "advance_rollback",
     "left_to_do",
+    "nothing_changed",
     "standing",
     "taken_back",
     "to_undo",
@@ -57,6 +58,11 @@ def standing(moves: Moves) -> tuple[UUID, ...]:
 def taken_back(moves: Moves) -> int:
     """How many changes were taken back, as far as anybody knows."""
     return sum(not moves.run.stands(call) for call in _writes(moves))
+
+
+def nothing_changed(moves: Moves) -> bool:
+    """Whether no change was ever applied, so that there is nothing that could be taken back."""
+    return not _writes(moves)
 
 
 def undo_timer(run: Run) -> str:

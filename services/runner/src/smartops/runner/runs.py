@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from smartops.contracts.commands import RunPause, RunResume
@@ -27,22 +27,21 @@ from smartops.runner import domain
 from smartops.runner.computations import carry_out
 from smartops.runner.computed import note_computed
 from smartops.runner.moves import CLOCK
+from smartops.runner.outputs import output_of
 from smartops.runner.proofs import before_state
+from smartops.runner.queued import CLAIM_PAUSE, Look, claim_timer, pause_queued, resume_queued
 from smartops.runner.sandboxing import Sandboxing
-from smartops.runner.state import Run, evolve
+from smartops.runner.state import HOLDS, Run, evolve
 from smartops.runtime.cues import Cue, Order
-from smartops.runtime.decision import NOTHING, Decision, Elsewhere, Refusal, SetTimer
+from smartops.runtime.decision import NOTHING, Decision, Elsewhere, Refusal
 from smartops.runtime.reactor import Reaction
 from smartops.runtime.recording import Cause
 from smartops.runtime.service import Service
 
-__all__ = ["CLAIM_PAUSE", "CLOCK", "Misled", "Runs"]
+__all__ = ["CLOCK", "Misled", "Runs"]
 
-CLAIM_PAUSE = timedelta(milliseconds=500)
-"""Between two looks at targets that another run owns."""
-
-_CLAIM = "claim/"
-_RELEASING = frozenset({"completed", "rolled_back", "cancelled", "failed"})
+_FIRST = Look()
+_RELEASING = frozenset({"completed", "rolled_back", "cancelled", "failed", "stale"})
 """Ends after which others may change the targets; an escalated run keeps its claims."""
 
 
@@ -59,7 +58,7 @@ class Runs:
         self._runs = service.reactor(Run(), evolve)
         self._computing: dict[UUID, asyncio.Future[TaskComputationEnded]] = {}
 
-    async def start(self, name: str, task: UUID, cause: Cause, looks: int = 0) -> Reaction:
+    async def start(self, name: str, task: UUID, cause: Cause, look: Look = _FIRST) -> Reaction:
         """Begin the run of a grant, once its targets are free; until then look again."""
         tenant = parse_stream(name).tenant
         gate_stream = stream(tenant, "gate", task)
@@ -67,7 +66,7 @@ class Runs:
         async def decide(run: Run, fresh: bool) -> Decision:  # noqa: FBT001
             gate = await self._views.gate.load(gate_stream, fresh=fresh)
             grant = gate.state.grant
-            if grant is None or run.started is not None:
+            if grant is None or look.late(run):
                 return NOTHING
             plan = await self._service.plans.get(tenant, grant.document, grant.plan_hash)
             claims = domain.claims_of(plan)
@@ -80,7 +79,7 @@ class Runs:
             if evolve_all(run, decision).started is None:
                 return replace(decision, reads=reads)
             if any(folded.state.run is not None for _, folded in targets):
-                again = SetTimer(f"{_CLAIM}{looks + 1}", CLAIM_PAUSE, CLOCK, task.bytes)
+                again = claim_timer(look.next, CLAIM_PAUSE, task)
                 # On a stale view the run would look, and wait, for ever: what was seen must hold.
                 seen = [(where, folded.version) for where, folded in targets]
                 return Decision(timers=[again], reads=[(gate_stream, gate.version), *seen])
@@ -98,7 +97,7 @@ class Runs:
             ]
             return replace(decision, reads=reads, elsewhere=claimed)
 
-        return await self._runs.react(name, cause, decide, new=looks == 0)
+        return await self._runs.react(name, cause, decide, new=look == _FIRST)
 
     async def note(self, call: CallView, cue: Cue, *, told: bool = False) -> Reaction:
         """A call of a run has come to an outcome.
@@ -112,8 +111,14 @@ class Runs:
             Misled: what was told led to nothing that could be stored. Ask the log.
         """
         name = call.requester_stream
-        started = (await self._runs.folds.load(name)).state.started
-        task = started.task if started is not None else None
+        known = (await self._runs.folds.load(name)).state
+        task = known.started.task if known.started is not None else None
+        request = known.requests.get(call.call) if call.call is not None else None
+        if request is not None and request.question.startswith(HOLDS) and call.output is None:
+            if told:
+                raise Misled  # Too large to be told: it lies in the log.
+            output = await output_of(self._service, parse_stream(name).tenant, call)
+            call = replace(call, output=output)
 
         async def decide(run: Run, _fresh: bool) -> Decision:  # noqa: FBT001
             plan = await self._plan(name, run)
@@ -194,23 +199,25 @@ class Runs:
         name = stream(order.tenant, "run", gate.state.grant.run)
 
         async def decide(run: Run, fresh: bool) -> Decision:  # noqa: FBT001
+            gate = await self._views.gate.load(gate_stream, fresh=fresh)
+            who = (gate.state, order.principal, command.reason)
             plan = await self._plan(name, run)
             if plan is None:
-                return Decision(refusal=Refusal("not_running", "the run has not begun"))
-            if isinstance(command, RunPause):
+                obeyed = pause_queued if isinstance(command, RunPause) else resume_queued
+                decision = obeyed(run, command.task, *who)
+            elif isinstance(command, RunPause):
                 return domain.pause(run, plan, order.principal, command.reason, self._now())
-            gate = await self._views.gate.load(gate_stream, fresh=fresh)
-            decision = domain.resume(
-                run, plan, gate.state, order.principal, command.reason, self._now()
-            )
+            else:
+                decision = domain.resume(run, plan, *who, self._now())
             return replace(decision, reads=[(gate_stream, gate.version)])
 
         return await self._runs.react(name, cause, decide)
 
     async def tick(self, row: TimerRow) -> Reaction:
         """A timer of a run fired."""
-        if row.name.startswith(_CLAIM):
-            return await self._claim_again(row)
+        look = Look.of(row.name)
+        if look is not None:
+            return await self._claim_again(row, look)
         started = (await self._runs.folds.load(row.stream)).state.started
         cause = self._service.cause_of_timer(row, started.task if started is not None else None)
 
@@ -226,16 +233,15 @@ class Runs:
     @staticmethod
     def claimant(row: TimerRow) -> UUID | None:
         """The task that waits for its targets, and so has no run yet."""
-        waits = row.name.startswith(_CLAIM) and row.payload is not None
-        return UUID(bytes=row.payload) if waits else None
+        waits = Look.of(row.name) is not None
+        return UUID(bytes=row.payload) if waits and row.payload is not None else None
 
-    async def _claim_again(self, row: TimerRow) -> Reaction:
+    async def _claim_again(self, row: TimerRow, look: Look) -> Reaction:
         if row.payload is None:
             raise ValueError("a claim timer carries its task")
         task = UUID(bytes=row.payload)
         cause = self._service.cause_of_timer(row, task)
-        looks = int(row.name.removeprefix(_CLAIM))
-        return await self.start(row.stream, task, cause, looks)
+        return await self.start(row.stream, task, cause, look)
 
     def _now(self) -> datetime:
         return self._service.store.db_now()

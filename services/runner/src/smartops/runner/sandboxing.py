@@ -12,7 +12,7 @@ from smartops.contracts.canonical import canonical
 from smartops.contracts.computing import MAX_OUTPUT_BYTES, Computation, verdict_of
 from smartops.contracts.errors import Malformed
 from smartops.contracts.wire import LONGEST_TEXT, JsonObject
-from smartops.redact import redact
+from smartops.redact import Finder, Pseudonyms, Unscannable, blanked, redact
 from smartops.runner.computed import NOT_RUN
 from smartops.sandbox import (
     Failed,
@@ -31,9 +31,15 @@ from smartops.sandbox import (
     strongest,
 )
 
-__all__ = ["Computed", "Sandboxing", "limits_of"]
+__all__ = ["PERSONAL_DATA", "Computed", "Sandboxing", "limits_of"]
 
 _log = logging.getLogger(__name__)
+
+PERSONAL_DATA = "personal_data"
+"""How the detail begins of a computation that failed for what its result holds."""
+
+_NO_KEY = b""
+"""Of the tokens that a search makes, and that are thrown away: only what it finds counts."""
 
 _STARTS = 3
 _PAUSE_S = 0.2
@@ -59,9 +65,12 @@ class Sandboxing:
     Args:
         minimum: below this level nothing is run.
         limits: of each run.
+        finder: what counts as personal data. None of it may come out: there is no key here that
+            it could be kept under, or even be turned into a token with.
     """
 
-    def __init__(self, minimum: Level, limits: Limits) -> None:
+    def __init__(self, minimum: Level, limits: Limits, finder: Finder) -> None:
+        self._finder = finder
         self._minimum = minimum
         self._limits = limits
         self._trial: asyncio.Task[Standing | SandboxError] | None = None
@@ -119,11 +128,30 @@ class Sandboxing:
                     return _not_run(error)
                 await asyncio.sleep(_PAUSE_S)
             else:
-                told = _told(ran.outcome)
+                told = self._told(ran.outcome)
                 return Computed(
                     *(told.outcome, told.ok, told.detail, told.output), ran.level, ran.duration
                 )
         raise AssertionError("unreachable")
+
+    def _told(self, outcome: Outcome) -> Computed:
+        match outcome:
+            case Value(value):
+                return _judged(value, self._finder)
+            case Failed(error, message, line):
+                where = "" if line is None else f" (line {line})"
+                # What it raised may quote what it was given.
+                said = blanked(f"{error}{where}: {message}", self._finder)
+                return Computed("failed", ok=False, detail=said[:LONGEST_TEXT])
+            case TimedOut(limit):
+                detail = f"no result within {limit.total_seconds():g} s"
+                return Computed("timed_out", ok=False, detail=detail)
+            case Killed(signal, limit):
+                why = f": over its limit of {limit}" if limit else ""
+                return Computed("killed", ok=False, detail=f"it ended by {signal}{why}")
+            case TooLarge(limit_bytes):
+                detail = f"its result is longer than {limit_bytes} bytes"
+                return Computed("too_large", ok=False, detail=detail)
 
     async def _tried(self) -> Standing | SandboxError:
         try:
@@ -144,30 +172,26 @@ def _not_run(error: SandboxError) -> Computed:
     return Computed(NOT_RUN, ok=False, detail=str(error)[:LONGEST_TEXT])
 
 
-def _told(outcome: Outcome) -> Computed:
-    match outcome:
-        case Value(value):
-            return _judged(value)
-        case Failed(error, message, line):
-            where = "" if line is None else f" (line {line})"
-            return Computed("failed", ok=False, detail=f"{error}{where}: {message}")
-        case TimedOut(limit):
-            detail = f"no result within {limit.total_seconds():g} s"
-            return Computed("timed_out", ok=False, detail=detail)
-        case Killed(signal, limit):
-            why = f": over its limit of {limit}" if limit else ""
-            return Computed("killed", ok=False, detail=f"it ended by {signal}{why}")
-        case TooLarge(limit_bytes):
-            detail = f"its result is longer than {limit_bytes} bytes"
-            return Computed("too_large", ok=False, detail=detail)
-
-
-def _judged(value: JsonValue) -> Computed:
+def _judged(value: JsonValue, finder: Finder) -> Computed:
     # A reference in there would be somebody else's: nothing that comes from here may name one.
     output: JsonValue = redact(value, keep_references=False)
+    if (found := _personal(output, finder)) is not None:
+        detail = f"{PERSONAL_DATA}: its result {found}; bring out ids, or what was counted"
+        return Computed("failed", ok=False, detail=detail)
     try:
         canonical(output)
         ok, detail = verdict_of(output)
     except Malformed as error:
         return Computed("failed", ok=False, detail=str(error)[:LONGEST_TEXT])
     return Computed("value", ok, detail, output)
+
+
+def _personal(output: JsonValue, finder: Finder) -> str | None:
+    """What kinds of personal data a result holds, as far as one can tell; None if there is none."""
+    search = Pseudonyms(finder, _NO_KEY, foreign=True)
+    try:
+        search.value(output)
+    except Unscannable:
+        return "cannot be searched for personal data"
+    kinds = sorted({one.kind for one in search.found.values()})
+    return f"holds what looks like personal data ({', '.join(kinds)})" if kinds else None

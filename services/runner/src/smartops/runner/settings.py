@@ -30,3 +30,10 @@ class RunnerSettings(ServiceSettings):
 
     compute_memory_mib: int = Field(default=256, ge=64, le=8192)
     """Address space of the code of one step, in MiB; about 20 are the interpreter's own."""
+
+    phone_region: str | None = None
+    """Whose national phone numbers are found, such as DE; none finds only those that begin with +
+    and a country. Planner and gateway need the same."""
+
+    find_addresses: bool = False
+    """Guess at postal addresses, too; planner and gateway need the same."""

@@ -18,6 +18,7 @@ from smartops.contracts.events import (
     TaskPaused,
     TaskPhaseCompleted,
     TaskPhaseStarted,
+    TaskPreconditionsStale,
     TaskResumed,
     TaskRollbackStarted,
     TaskRolledBack,
@@ -30,10 +31,16 @@ from smartops.contracts.events import (
 from smartops.contracts.measured import Measured
 from smartops.contracts.wire import INCONCLUSIVE_LIMIT, EventData, Purpose
 
-__all__ = ["VERIFY", "Rollback", "Run", "Samples", "evolve"]
+__all__ = ["HOLDS", "VERIFY", "Rollback", "Run", "Samples", "evolve"]
+
+HOLDS = "holds/"
+"""Begins the question whether what the plan rests on is as it was, before its place."""
 
 VERIFY = "verify/"
 """Begins the question whether a target is as it was before."""
+
+LOOKS = 3
+"""Attempts at reading a precondition before a person is asked."""
 
 _RECENT = INCONCLUSIVE_LIMIT + 1
 """Rounds of samples that are remembered: enough to tell that the last ones showed nothing."""
@@ -84,7 +91,17 @@ class Run:
     """Calls in flight whose outcome only a person can settle."""
     settled: Mapping[str, str] = field(default_factory=dict)
     """Outcome of the newest `do` by step id, until the step is asked for again."""
+    why: Mapping[str, str] = field(default_factory=dict)
+    """Why the newest `do` was not applied, by step id; of a precondition, what was found instead or
+    why it cannot be told."""
+    begun: bool = False
+    """A step was asked for: from here on the plan's preconditions are not looked at any more."""
+    held_up: Mapping[int, str] = field(default_factory=dict)
+    """By place of the precondition, what reading it again has shown since the run last rested:
+    holds, stale, unknown, or retry, which is asked again."""
     attempts: Mapping[str, int] = field(default_factory=dict)
+    spent: Mapping[str, int] = field(default_factory=dict)
+    """Of these, those before the run was last paused: who resumes it begins to count anew."""
     applied: tuple[UUID, ...] = ()
     """`do` calls that were applied, in order of settling."""
     before: Mapping[UUID, BeforeState] = field(default_factory=dict)
@@ -117,6 +134,10 @@ class Run:
     def alive(self) -> bool:
         """Started and not at its end."""
         return self.started is not None and self.ended is None
+
+    def tries(self, step: str) -> int:
+        """Attempts at a step since somebody last let the run go on."""
+        return self.attempts.get(step, 0) - self.spent.get(step, 0)
 
     def stands(self, call: UUID) -> bool:
         """Whether a change was not taken back, as far as anybody knows."""
@@ -155,6 +176,8 @@ def evolve(run: Run, event: EventData) -> Run:
             return replace(run, waiting=event, waits=run.waits + 1)
         case TaskStopping():
             return replace(run, stopping=event)
+        case TaskPreconditionsStale():
+            return replace(run, ended="stale")
         case TaskPaused():
             return replace(run, stopping=None, waiting=None, paused=event.reason)
         case TaskResumed():
@@ -166,6 +189,9 @@ def evolve(run: Run, event: EventData) -> Run:
                 ended=None,
                 held=None,
                 terms=run.terms + 1,
+                # While it rested the world went on.
+                held_up={},
+                spent=run.spent if run.paused is None else run.attempts,
                 settled={name: o for name, o in run.settled.items() if o == "applied"},
             )
         case TaskRollbackStarted():
@@ -204,6 +230,7 @@ def _requested(run: Run, event: ToolCallRequested) -> Run:
     return replace(
         run,
         settled=settled,
+        begun=run.begun or event.purpose is Purpose.DO,
         requests={**run.requests, event.call: event},
         in_flight=run.in_flight | {event.call},
         attempts={**run.attempts, event.question: event.attempt},
@@ -219,6 +246,8 @@ def _settled(run: Run, event: TaskStepSettled) -> Run:
             return _done(run, event)
         case Purpose.UNDO:
             return _undone(run, event)
+        case Purpose.OBSERVE if event.question.startswith(HOLDS):
+            return _read_again(run, event)
         case Purpose.OBSERVE if event.question.startswith(VERIFY):
             return _verified(run, event)
         case Purpose.OBSERVE:
@@ -231,7 +260,7 @@ def _done(run: Run, event: TaskStepSettled) -> Run:
     outcome = "retry" if event.retry else event.outcome
     run = replace(run, settled={**run.settled, event.question: outcome})
     if event.outcome != "applied":
-        return run
+        return replace(run, why={**run.why, event.question: event.detail})
     before = run.before
     if event.before is not None:
         before = {**before, event.call: event.before}
@@ -268,6 +297,17 @@ def _verified(run: Run, event: TaskStepSettled) -> Run:
         disproved=run.disproved - due,
         rollback=replace(back, attempts=0, done=back.done + 1),
     )
+
+
+def _read_again(run: Run, event: TaskStepSettled) -> Run:
+    place = event.question.removeprefix(HOLDS)
+    if not place.isdecimal():
+        return run
+    told = {True: "holds", False: "stale", None: "unknown"}[event.healthy]
+    if event.healthy is None and event.retry and run.tries(event.question) < LOOKS:
+        told = "retry"
+    why = {**run.why, event.question: event.detail}
+    return replace(run, held_up={**run.held_up, int(place): told}, why=why)
 
 
 def _sampled(run: Run, event: TaskStepSettled) -> Run:

@@ -21,6 +21,7 @@ __all__ = [
     "MAX_ATTEMPTS",
     "is_retry",
     "last_batch",
+    "may_go_out",
     "pause_before",
     "retry_timer",
     "set_retry",
@@ -57,10 +58,12 @@ def retry_timer(step: Step, attempt: int) -> str:
 def set_retry(moves: Moves, settled: TaskStepSettled) -> None:
     """A step was not applied: begin the pause before its next attempt, if there will be one."""
     step = moves.plan.by_hash().get(moves.run.requests[settled.call].step or "")
-    attempt = moves.run.attempts.get(settled.question, 0)
-    if settled.retry and step is not None and attempt < MAX_ATTEMPTS:
-        again = SetTimer(retry_timer(step, attempt), pause_before(attempt + 1), CLOCK)
-        moves.timers.append(again)
+    if moves.run.stopping is not None:
+        return  # Nothing goes out any more, and whoever resumes waits for no pause.
+    tries = moves.run.tries(settled.question)
+    if settled.retry and step is not None and tries < MAX_ATTEMPTS:
+        name = retry_timer(step, moves.run.attempts.get(settled.question, 0))
+        moves.timers.append(SetTimer(name, pause_before(tries + 1), CLOCK))
 
 
 def window_timer(run: Run) -> str:
@@ -83,7 +86,7 @@ def steps_done(moves: Moves, phase: Phase) -> bool:
         outcome = moves.run.settled.get(step.id)
         if outcome is not None and _step_failed(moves, step, outcome):
             return False
-    if open_steps and _due(moves, open_steps) and not _may_go_out(moves, phase):
+    if open_steps and _due(moves, open_steps) and not may_go_out(moves, phase):
         return False
     _ask_for(moves, phase, open_steps)
     return not open_steps
@@ -110,15 +113,20 @@ def _due(moves: Moves, open_steps: Sequence[tuple[str, Step]]) -> bool:
 
 def _step_failed(moves: Moves, step: Step, outcome: str) -> bool:
     """Stop the run for a step that will not be applied; false when it is worth another attempt."""
-    attempt = moves.run.attempts.get(step.id, 0)
-    if outcome == "retry" and attempt < MAX_ATTEMPTS:
+    if outcome == "retry" and moves.run.tries(step.id) < MAX_ATTEMPTS:
         return False
+    why = _because(moves.run, step)
     if outcome == "denied":
-        why = "could not be computed here" if is_computed(step) else "was denied by the gateway"
-        moves.stop(f"step {step.id} {why}", "pause")
+        denied = "could not be computed here" if is_computed(step) else "was denied by the gateway"
+        moves.stop(f"step {step.id} {denied}{why}", "pause")
         return True
-    moves.stop(f"step {step.id} failed", "roll_back")
+    moves.stop(f"step {step.id} failed{why}", "roll_back")
     return True
+
+
+def _because(run: Run, step: Step) -> str:
+    detail = run.why.get(step.id, "")
+    return f": {detail}" if detail else ""
 
 
 def _pausing(moves: Moves, step: Step) -> bool:
@@ -158,7 +166,7 @@ def _ask(moves: Moves, hashed: str, step: Step) -> None:
 # ---- maintenance windows -------------------------------------------------------------------
 
 
-def _may_go_out(moves: Moves, phase: Phase) -> bool:
+def may_go_out(moves: Moves, phase: Phase) -> bool:
     """Whether steps may go out now; says what is waited for once nothing is in flight."""
     window = phase.maintenance or moves.plan.header.maintenance
     if window is None:

@@ -6,8 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from smartops.contracts.streams import PLATFORM
-from smartops.policy_engine import RegorusEngine, default_bundle_path
+from smartops.policy_engine import OpaAt
 from smartops.redact import Finder
 from smartops.runtime.people import People
 from smartops.runtime.service import Service
@@ -19,7 +18,7 @@ from smartops.tool_gateway.adapters.fleet import FleetDriver
 from smartops.tool_gateway.adapters.json_api import JsonApi
 from smartops.tool_gateway.adapters.latency import LatencyDriver
 from smartops.tool_gateway.adapters.prometheus import PrometheusDriver
-from smartops.tool_gateway.bundle import ActiveBundle
+from smartops.tool_gateway.bundle import engines_of
 from smartops.tool_gateway.calls import Calls, Limits
 from smartops.tool_gateway.handlers import register
 from smartops.tool_gateway.privacy import Privacy
@@ -57,11 +56,8 @@ async def wire(service: Service) -> Callable[[], Awaitable[None]]:
         tools += _prometheus(settings, settings.prometheus_url, egress)
     egress.check(tools)
     registry = Registry(tools)
-    bundle = ActiveBundle(RegorusEngine.load(settings.bundle or default_bundle_path()))
-
-    async def policy() -> str | None:
-        active = await service.views.bundle.load(f"{PLATFORM}/bundle-default", fresh=True)
-        return bundle.trouble(active.state.digest)
+    opa = OpaAt.of(settings.opa_url, settings.opa_token_file, settings.opa_timeout)
+    engines = engines_of(service, settings.bundle, opa)
 
     async def alive() -> str | None:
         return service.store.incarnation.trouble
@@ -74,8 +70,8 @@ async def wire(service: Service) -> Callable[[], Awaitable[None]]:
         service.orders.clean_text = keeper.clean_text
     secrets = Secrets(settings.secrets_dir, vault, keeper, own=_credentials(settings))
     limits = Limits(settings.reads_per_task, settings.tenant_rate)
-    calls = Calls(service, registry, bundle, secrets, limits)
-    service.needs("policy", policy)
+    calls = Calls(service, registry, engines, secrets, limits)
+    service.needs("policy", engines.trouble)
     service.needs("incarnation", alive)
     tending = Tending(vault)
     tending.start()

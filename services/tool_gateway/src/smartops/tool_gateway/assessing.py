@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from pydantic import ValidationError
 from smartops.contracts.events import CallFacts, Decided, PolicyInForce
 from smartops.contracts.wire import Purpose
-from smartops.policy_engine import GrantInput, ToolCallInput
+from smartops.policy_engine import GrantInput, ToolCallInput, ask
 from smartops.redact import MissingPersonal, RedactError, resolve
-from smartops.tool_gateway.bundle import ActiveBundle
 from smartops.tool_gateway.checks import (
     Denial,
     Permit,
     check_attempt,
+    check_going,
     check_place,
     check_read,
     check_step,
@@ -33,16 +34,12 @@ class Assessor:
     """Assesses calls; reads nothing but what the context holds, and the secrets.
 
     Args:
-        bundle: the policy in force.
         secrets: what references in arguments stand for.
         now: the database's clock.
         budget: reads that one task may ask for, evidence and samples.
     """
 
-    def __init__(
-        self, bundle: ActiveBundle, secrets: Secrets, now: Callable[[], datetime], budget: int
-    ) -> None:
-        self._bundle = bundle
+    def __init__(self, secrets: Secrets, now: Callable[[], datetime], budget: int) -> None:
         self._secrets = secrets
         self._now = now
         self._budget = budget
@@ -71,6 +68,8 @@ class Assessor:
                 permit = check_undo(request, context.run, context.gate, context.undone)
         if isinstance(permit, Denial):
             return permit
+        if (denial := check_going(context.run)) is not None:
+            return denial
         if (denial := check_attempt(request, context.earlier)) is not None:
             return denial
         if (denial := _reach(context, permit)) is not None:
@@ -133,7 +132,8 @@ class Assessor:
             else None,
             now_ms=_milliseconds(now),
         )
-        verdict = self._bundle.decide(asked)
+        answer = ask(context.policy.engine, "tool_call", asked)
+        verdict = answer.verdict
         engine = f"{verdict.engine} {verdict.engine_version}"
         if not verdict.allow:
             first, *others = verdict.denials
@@ -143,6 +143,7 @@ class Assessor:
                 first.message,
                 tuple((other.rule, other.message) for other in others),
                 PolicyInForce(bundle=verdict.bundle_digest, engine=engine),
+                (answer.evidence,),
             )
         facts = CallFacts(
             task=request.task,
@@ -171,7 +172,7 @@ class Assessor:
                 engine=engine,
             ),
         )
-        return permit, facts
+        return replace(permit, evidence=(answer.evidence,)), facts
 
 
 def _promises(context: Context, tool: Tool, permit: Permit) -> Denial | None:

@@ -79,6 +79,6 @@ class Breakers:
         """The system's breaker."""
         return self._of.setdefault(system, Breaker())
 
-    def open(self) -> dict[str, int]:
-        """How often in a row each open one has opened, for metrics."""
-        return {name: one.opened for name, one in self._of.items() if one.opened}
+    def opened(self) -> dict[str, float]:
+        """How often in a row each has opened, 0 of a closed one; for metrics."""
+        return {name: one.opened for name, one in self._of.items()}

@@ -1,37 +1,37 @@
-"""The policy in force, at the gateway: a bundle that is not the active one decides nothing."""
+"""The policy in force, at the gateway: whatever bundle the log says, and no other."""
 
 from __future__ import annotations
 
-from smartops.bus.errors import Outage
-from smartops.policy_engine import PolicyEngine, ToolCallInput, Verdict
+from pathlib import Path
 
-__all__ = ["ActiveBundle"]
+from smartops.policy_engine import (
+    Bundle,
+    OpaAt,
+    PolicyEngine,
+    default_bundle_path,
+    make_engine,
+)
+from smartops.runtime.engines import Engines
+from smartops.runtime.service import Service
+
+__all__ = ["PolicyEngines", "engines_of"]
+
+PolicyEngines = Engines[PolicyEngine]
 
 
-class ActiveBundle:
-    """The engine, with the guard that it holds the bundle which the log says is active."""
+def engines_of(service: Service, local: Path | None, opa: OpaAt | None = None) -> PolicyEngines:
+    """Engines by what the log says.
 
-    def __init__(self, engine: PolicyEngine) -> None:
-        self._engine = engine
+    Args:
+        service: whose log.
+        local: a folder, for logs whose bundle was put in force by a release that kept no copy.
+        opa: the server that evaluates them; None: this process.
+    """
 
-    def trouble(self, digest: str | None) -> str | None:
-        """Why nothing may be decided while the bundle of this digest is active."""
-        if digest is None:
-            return "no policy bundle has been activated yet"
-        if digest != self._engine.bundle_digest:
-            return f"{digest} is active, this process holds another bundle"
-        return None
+    def make(document: bytes) -> PolicyEngine:
+        return make_engine(Bundle.from_document(document), opa)
 
-    def must_be(self, digest: str | None) -> None:
-        """Refuse to decide under another bundle than the active one.
+    def given() -> PolicyEngine:
+        return make_engine(Bundle.read(local or default_bundle_path()), opa)
 
-        Raises:
-            Outage: none is active, or another; calls wait until this process holds it.
-        """
-        trouble = self.trouble(digest)
-        if trouble is not None:
-            raise Outage("policy", trouble)
-
-    def decide(self, asked: ToolCallInput) -> Verdict:
-        """Ask whether a call may go out."""
-        return self._engine.decide("tool_call", asked.canonical_bytes())
+    return Engines(service.views.bundle, service.store, make, given)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -14,6 +15,8 @@ from smartops.contracts.wire import Category, Purpose
 from smartops.eventstore.rows import TimerRow
 from smartops.runtime.cues import Cue
 from smartops.runtime.decision import NOTHING, Decision
+from smartops.runtime.engines import BUNDLE
+from smartops.runtime.evidence import with_evidence
 from smartops.runtime.failpoints import reach
 from smartops.runtime.reactor import Reaction
 from smartops.runtime.recording import Cause
@@ -22,7 +25,7 @@ from smartops.tool_gateway import domain
 from smartops.tool_gateway.admission import Admission, Later
 from smartops.tool_gateway.assessing import Assessor
 from smartops.tool_gateway.breaker import Breakers
-from smartops.tool_gateway.bundle import ActiveBundle
+from smartops.tool_gateway.bundle import PolicyEngines
 from smartops.tool_gateway.carrying import Carrier
 from smartops.tool_gateway.checks import Denial, Permit, bind_undo
 from smartops.tool_gateway.context import Context, Contexts
@@ -31,6 +34,7 @@ from smartops.tool_gateway.leases import Leases
 from smartops.tool_gateway.leases import evolve as evolve_leases
 from smartops.tool_gateway.permits import Permits
 from smartops.tool_gateway.ports import Answer, NotApplied, Unknown
+from smartops.tool_gateway.promises import as_rehearsed
 from smartops.tool_gateway.secrets import Secrets
 from smartops.tool_gateway.sending import Fuse, Sender
 from smartops.tool_gateway.state import Call, evolve
@@ -60,21 +64,28 @@ class Calls:
         self,
         service: Service,
         registry: Registry,
-        bundle: ActiveBundle,
+        engines: PolicyEngines,
         secrets: Secrets,
         limits: Limits,
     ) -> None:
         self._service = service
         self._views = service.views
         self._registry = registry
-        self._contexts = Contexts(service.views, service.plans, bundle, secrets)
-        self._assessor = Assessor(bundle, secrets, service.store.db_now, limits.reads_per_task)
+        self._contexts = Contexts(service.views, service.plans, engines, secrets)
+        self._assessor = Assessor(secrets, service.store.db_now, limits.reads_per_task)
         self._carrier = Carrier(secrets, service.telemetry.tracer)
         self._calls = service.reactor(Call(), evolve)
         self._sender = Sender(self._calls, self._carrier, service.store.incarnation)
         leases = service.reactor(Leases(), evolve_leases)
         self.permits = Permits(leases, service.store.db_now, service.store.incarnation.current)
-        self._admission = Admission(self.permits, Breakers(), limits.tenant_rate)
+        breakers = Breakers()
+        service.telemetry.metrics.read_gauge(
+            "circuit_opened",
+            "How often in a row a system's circuit has opened; 0 while it is closed.",
+            breakers.opened,
+            "system",
+        )
+        self._admission = Admission(self.permits, breakers, limits.tenant_rate)
         self._waiting = Waiting(service, self._calls)
         self.doubts = Doubts(service, registry, self._calls, self._carrier, self._sender)
 
@@ -117,12 +128,12 @@ class Calls:
             else:
                 # What is looked at must be of this moment: a look that waits is worth nothing.
                 away = NotApplied("circuit_open", "its system does not answer", retryable=True)
-                await self._record(name, cause, checked[1], request.call, away, 0)
+                await self._record(name, cause, checked, context, away, 0)
             return
         answer: Answer | NotApplied | Unknown | None = None
         try:
             if tool.descriptor.category is Category.READ:
-                answer = await self._read(name, cause, checked, request, tool)
+                answer = await self._read(name, cause, checked, context, tool)
             else:
                 answer = await self._dispatch(name, cause, cue, request, tool)
         finally:
@@ -133,27 +144,38 @@ class Calls:
         name: str,
         cause: Cause,
         checked: tuple[Permit, CallFacts],
-        request: ToolCallRequested,
+        context: Context,
         tool: Tool,
     ) -> Answer | NotApplied | Unknown:
         permit, facts = checked
         answer, took = await self._carrier.carry_out(
-            name, facts, permit.arguments, tool, request.call
+            name, facts, permit.arguments, tool, context.request.call
         )
-        await self._record(name, cause, facts, request.call, answer, took)
+        answer = as_rehearsed(tool.descriptor, answer)
+        await self._record(name, cause, checked, context, answer, took)
         return answer
 
     async def _record(
         self,
         name: str,
         cause: Cause,
-        facts: CallFacts,
-        ident: UUID,
+        checked: tuple[Permit, CallFacts],
+        context: Context,
         answer: Answer | NotApplied | Unknown,
         took: float,
     ) -> None:
-        async def record(call: Call, _fresh: bool) -> Decision:  # noqa: FBT001
-            return domain.record_read(call, ident, facts, answer, took)
+        permit, facts = checked
+        ident = context.request.call
+
+        async def record(call: Call, fresh: bool) -> Decision:  # noqa: FBT001
+            decision = domain.record_read(call, ident, facts, answer, took)
+            decision = with_evidence(decision, permit.evidence)
+            if not fresh:
+                return replace(decision, reads=(context.policy.read,))
+            # Another bundle is in force by now, perhaps. This read has been carried out under the
+            # one it names, and that is what is recorded; the next one is decided under the new.
+            await self._views.bundle.load(BUNDLE, fresh=True)
+            return decision
 
         await self._calls.react(name, cause, record, new=True)
 
@@ -201,10 +223,13 @@ class Calls:
             permit, facts = checked
             if isinstance(before, NotApplied | Unknown):
                 why = before.message if isinstance(before, NotApplied) else before.reason
-                denial = Denial("no_before_state", "gateway.before_state", why)
+                denial = Denial(
+                    "no_before_state", "gateway.before_state", why, evidence=permit.evidence
+                )
                 return self._denied(call, cue, request, denial, context)
             undo = bind_undo(permit.step, before.output if before is not None else None)
             if isinstance(undo, Denial):
+                undo = replace(undo, evidence=permit.evidence)
                 return self._denied(call, cue, request, undo, context)
             fuse = await self._sender.light(timeout)
             new = domain.Dispatch(
@@ -216,9 +241,10 @@ class Calls:
                 before=before.output if before is not None else None,
                 undo=undo,
             )
-            return domain.dispatch(
+            dispatched = domain.dispatch(
                 call, request.call, new, self._service.store.db_now(), context.reads
             )
+            return with_evidence(dispatched, permit.evidence)
 
         await reach("dispatch.before", request.task)
         reaction = await self._calls.react(name, cause, decide, new=True)
@@ -248,7 +274,23 @@ class Calls:
 
     async def _deny(self, name: str, cause: Cause, cue: Cue, request: ToolCallRequested) -> None:
         """Deny, but only on facts that hold at the append: a stale view must not refuse work."""
+        try:
+            await self._deny_on_facts(name, cause, cue, request)
+        except StaleDenial:
+            await self.handle(cue)
 
+    async def deny_waiting(self, cue: Cue) -> None:
+        """Deny a call that has not gone out, if it may not go out any more; else leave it alone."""
+        request = await self._contexts.request(cue)
+        name = stream(cue.tenant, "call", request.call)
+        owner = await self._contexts.owner(cue, request)
+        if owner == request.task and (await self._calls.folds.load(name)).state.new:
+            with contextlib.suppress(StaleDenial):
+                await self._deny_on_facts(name, self._service.cause(cue, owner), cue, request)
+
+    async def _deny_on_facts(
+        self, name: str, cause: Cause, cue: Cue, request: ToolCallRequested
+    ) -> None:
         async def decide(call: Call, fresh: bool) -> Decision:  # noqa: FBT001
             context = await self._contexts.gather(cue, request, fresh=True)
             del fresh
@@ -257,10 +299,7 @@ class Calls:
                 raise StaleDenial(request.call)
             return self._denied(call, cue, request, checked, context)
 
-        try:
-            await self._calls.react(name, cause, decide)
-        except StaleDenial:
-            await self.handle(cue)
+        await self._calls.react(name, cause, decide)
 
     @staticmethod
     def _denied(
@@ -274,7 +313,8 @@ class Calls:
         granted = None if context is None else context.gate.grant
         grant = None if granted is None else granted.grant
         decision = domain.deny(call, request, cue.id, requester, cue.stream, denial, grant)
-        return Decision(decision.events, reads=() if context is None else context.reads)
+        decision = Decision(decision.events, reads=() if context is None else context.reads)
+        return with_evidence(decision, denial.evidence)
 
     async def _task(self, name: str) -> UUID | None:
         sent = (await self._calls.folds.load(name)).state.dispatched

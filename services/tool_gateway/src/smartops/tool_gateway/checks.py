@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import JsonValue
+from smartops.contracts.deciding import Evidence
 from smartops.contracts.errors import Malformed
 from smartops.contracts.events import CallFacts, PolicyInForce, ToolCallRequested, UndoEntitlement
-from smartops.contracts.folds import CallStatus, CallView, GateView, RunView
+from smartops.contracts.folds import STOPPING, CallStatus, CallView, GateView, RunView
 from smartops.contracts.ids import call_id, question_about
 from smartops.contracts.maintenance import OUTSIDE_WINDOW, is_open
 from smartops.contracts.plan import Plan, Step
@@ -25,11 +26,14 @@ __all__ = [
     "Permit",
     "bind_undo",
     "check_attempt",
+    "check_going",
     "check_place",
     "check_read",
     "check_step",
+    "check_turn",
     "check_undo",
     "may_not_go_again",
+    "out_of_turn",
 ]
 
 
@@ -47,6 +51,8 @@ class Denial:
     """Other rules of policy that said no as well, each with its message."""
     policy: PolicyInForce | None = None
     """Set when policy was asked, and said no."""
+    evidence: tuple[Evidence, ...] = ()
+    """What it was asked, and what it said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,8 @@ class Permit:
     arguments: JsonObject
     step: Step | None = None
     grant: int | None = None
+    evidence: tuple[Evidence, ...] = ()
+    """What policy was asked, and that it said yes."""
 
 
 def check_place(request: ToolCallRequested, where: str, run: RunView) -> Denial | None:
@@ -122,16 +130,11 @@ def check_step(
     if request.call != call_id(where, step.id, request.purpose, request.attempt):
         # One step is one call per attempt; another id would let it go out once more.
         return Denial("call_mismatch", "gateway.call_id", "the call's id is not that of its step")
-    phase = next(number for number, p in enumerate(plan.header.phases) if request.step in p.steps)
-    if phase != run.phase or run.phases_completed != phase or request.phase != phase:
+    if request.phase != run.phase:
         return Denial(
-            "phase_order",
-            "gateway.phase_order",
-            f"phase {phase} is not the one under way, or an earlier one has not ended",
+            "phase_order", "gateway.phase_order", f"phase {request.phase} is not the one under way"
         )
-    if run.rolling_back:
-        return Denial("rolling_back", "gateway.rolling_back", "the run is being taken back")
-    if (denial := _window_open(plan, phase, now)) is not None:
+    if (denial := check_turn(step.hash(), plan, run, now)) is not None:
         return denial
     if (denial := _tool_is(request, tool)) is not None:
         return denial
@@ -140,6 +143,37 @@ def check_step(
     if tool.category is not step.category:
         return Denial("tool_changed", "gateway.category", f"{step.tool} is {tool.category}")
     return Permit(step.arguments, step, gate.grant.grant)
+
+
+def check_turn(step: str, plan: Plan, run: RunView, now: datetime) -> Denial | None:
+    """Whether it is a step's turn: its phase and batch are under way, and its window is open.
+
+    For each time it is sent: what was in its turn at first need not be, when its answer was lost.
+
+    Args:
+        step: its hash; it is one of the plan's.
+        plan: the approved one.
+        run: as it stands.
+        now: by the database's clock.
+    """
+    phase = next(number for number, one in enumerate(plan.header.phases) if step in one.steps)
+    if phase != run.phase or run.phases_completed != phase:
+        return Denial(
+            "phase_order",
+            "gateway.phase_order",
+            f"phase {phase} is not the one under way, or an earlier one has not ended",
+        )
+    size = plan.header.phases[phase].batch
+    batch = 0 if size is None else plan.header.phases[phase].steps.index(step) // size
+    if batch != run.batch:
+        return Denial(
+            "batch_order",
+            "gateway.batch_order",
+            f"the step is of batch {batch}, and batch {run.batch} is under way",
+        )
+    if run.rolling_back:
+        return Denial("rolling_back", "gateway.rolling_back", "the run is being taken back")
+    return _window_open(plan, phase, now)
 
 
 def check_attempt(request: ToolCallRequested, earlier: CallView | None) -> Denial | None:
@@ -153,6 +187,17 @@ def check_attempt(request: ToolCallRequested, earlier: CallView | None) -> Denia
         "gateway.attempt",
         f"attempt {request.attempt - 1} was not definitely not applied",
     )
+
+
+def check_going(run: RunView) -> Denial | None:
+    """A run that stops lets nothing more go out, of whichever kind; so it comes to rest soon.
+
+    It is at rest, and can go on, only once all that it asked for has come back.
+    """
+    if run.stopping is None:
+        return None
+    why = f"the run is stopping: {run.stopping.reason}"
+    return Denial(STOPPING, "gateway.stopping", why)
 
 
 def check_undo(
@@ -192,6 +237,30 @@ def may_not_go_again(facts: CallFacts, gate: GateView, now: datetime) -> str | N
     return None
 
 
+def out_of_turn(
+    facts: CallFacts, gate: GateView, run: RunView, plan: Plan | None, now: datetime
+) -> str | None:
+    """Why it is no longer a step's turn; None while it is, and for whatever else is sent again.
+
+    A repetition may be what carries the step out, so it keeps to the same hours and the same order.
+
+    Args:
+        facts: of the call whose answer was lost.
+        gate: of its task.
+        run: that asked for it.
+        plan: the one granted; None when it cannot be read as such.
+        now: by the database's clock.
+    """
+    if facts.purpose is not Purpose.DO:
+        return None
+    if plan is None or gate.grant is None or gate.grant.plan_hash != facts.plan_hash:
+        return "the plan that it is a step of is granted no longer"
+    if facts.step is None or facts.step not in plan.by_hash():
+        return "the plan has no such step"
+    denial = check_turn(facts.step, plan, run, now)
+    return None if denial is None else denial.message
+
+
 def _grant_holds(
     request: ToolCallRequested, run: RunView, gate: GateView, now: datetime
 ) -> Denial | None:
@@ -200,6 +269,10 @@ def _grant_holds(
         return Denial("not_requested", "gateway.request", "the run asked for no such call")
     if grant is None:
         return Denial("no_grant", "gateway.grant", "nothing was granted for this task")
+    if gate.unfounded:
+        return Denial(
+            "grant_mismatch", "gateway.grant", "the grant is of another plan than was approved"
+        )
     if (grant.run, grant.grant, grant.plan_hash) != (
         started.run,
         started.grant,

@@ -16,11 +16,14 @@ from smartops.contracts.plan import Plan
 from smartops.contracts.streams import PLATFORM, parse_stream, stream
 from smartops.contracts.wire import Environment, Purpose
 from smartops.eventstore.errors import BlobCorrupt, BlobMissing
+from smartops.policy_engine import PolicyEngine
 from smartops.redact import Personal
 from smartops.runtime.cues import Cue
+from smartops.runtime.engines import InForce
 from smartops.runtime.plans import Plans
 from smartops.runtime.views import Views
-from smartops.tool_gateway.bundle import ActiveBundle
+from smartops.tool_gateway.bundle import PolicyEngines
+from smartops.tool_gateway.grounds import borne_out
 from smartops.tool_gateway.promises import rehearsals
 from smartops.tool_gateway.secrets import Secrets
 
@@ -37,6 +40,8 @@ class Context:
     requester_stream: str
     tenant: str
     environment: Environment
+    policy: InForce[PolicyEngine]
+    """Who is to be asked, by which version of the log."""
     run: RunView
     gate: GateView
     plan: Plan | None
@@ -55,10 +60,12 @@ class Context:
 class Contexts:
     """Reads contexts."""
 
-    def __init__(self, views: Views, plans: Plans, bundle: ActiveBundle, secrets: Secrets) -> None:
+    def __init__(
+        self, views: Views, plans: Plans, engines: PolicyEngines, secrets: Secrets
+    ) -> None:
         self._views = views
         self._plans = plans
-        self._bundle = bundle
+        self._engines = engines
         self._secrets = secrets
 
     async def request(self, cue: Cue) -> ToolCallRequested:
@@ -96,8 +103,10 @@ class Contexts:
         }
         if requester == "planner":
             task = (await self._views.task.load(cue.stream, at_least=cue.version)).state
+            policy = await self._engines.current(fresh=fresh)
             return Context(
                 **common,
+                policy=policy,
                 environment=task.spec.environment if task.spec else Environment.PRODUCTION,
                 reads_asked=len(task.requests),
                 run=RunView(),
@@ -105,27 +114,25 @@ class Contexts:
                 plan=None,
                 undone=CallView(),
                 earlier=None,
-                reads=(),
+                reads=(policy.read,),
                 personal=await self._secrets.personal(cue.tenant, request.task, request.arguments),
             )
         gate_stream = stream(cue.tenant, "gate", request.task)
-        bundle_stream = f"{PLATFORM}/bundle-default"
         if fresh:
-            run, gate, bundle = await asyncio.gather(
+            run, gate, policy = await asyncio.gather(
                 self._views.run.load(cue.stream, at_least=cue.version),
                 self._views.gate.load(gate_stream, fresh=True),
-                self._views.bundle.load(bundle_stream, fresh=True),
+                self._engines.current(fresh=True),
             )
         else:
             run = await self._views.run.load(cue.stream, at_least=cue.version)
             gate = await self._views.gate.load(gate_stream)
-            bundle = await self._views.bundle.load(bundle_stream)
+            policy = await self._engines.current()
         grant = gate.state.grant
         if grant is None and not fresh:
             gate = await self._views.gate.load(gate_stream, fresh=True)
             grant = gate.state.grant
-        self._bundle.must_be(bundle.state.digest)
-        reads = [(gate_stream, gate.version), (bundle_stream, bundle.version)]
+        reads = [(gate_stream, gate.version), policy.read]
         plan = None
         if grant is not None:
             plan = await self._plan(cue.tenant, grant)
@@ -138,10 +145,11 @@ class Contexts:
             undone = (await self._views.call.load(name, fresh=True)).state
         return Context(
             **common,
+            policy=policy,
             environment=grant.environment if grant is not None else Environment.PRODUCTION,
             reads_asked=run.state.reads,
             run=run.state,
-            gate=gate.state,
+            gate=await borne_out(self._views, cue.tenant, request.task, gate.state),
             plan=plan,
             undone=undone,
             earlier=await self._earlier(cue, request),

@@ -62,7 +62,7 @@ SETTLE = timedelta(seconds=1)
 MAX_REASONS = 100
 """Rules told of a denied call."""
 
-_WATCH = timedelta(seconds=30)
+_WATCH = timedelta(seconds=10)
 """Between two looks whether the sender of a long idempotent call still lives: nobody need wait
 until the deadline for the answer to one that has ended. Others do: so long the tool may be at work.
 """

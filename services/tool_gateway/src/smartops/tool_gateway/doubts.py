@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
 from smartops.contracts.commands import CallSettle
+from smartops.contracts.errors import Malformed
 from smartops.contracts.events import ToolCallDispatched
 from smartops.contracts.folds import GateView
 from smartops.contracts.streams import parse_stream, stream
 from smartops.contracts.wire import Idempotence, JsonObject, Purpose
+from smartops.eventstore.errors import BlobCorrupt, BlobMissing
 from smartops.eventstore.rows import TimerRow
 from smartops.runtime.cues import Order
 from smartops.runtime.decision import NOTHING, Decision, Refusal
@@ -19,7 +22,7 @@ from smartops.runtime.reactor import Reaction, Reactor
 from smartops.runtime.service import Service
 from smartops.tool_gateway import domain, settling
 from smartops.tool_gateway.carrying import Carrier
-from smartops.tool_gateway.checks import may_not_go_again
+from smartops.tool_gateway.checks import may_not_go_again, out_of_turn
 from smartops.tool_gateway.ports import Answer, NotApplied
 from smartops.tool_gateway.sending import Fuse, Sender
 from smartops.tool_gateway.settling import Again, Found, Settler
@@ -60,6 +63,7 @@ class Doubts:
             if call.uncertain is None or call.uncertain.next != "retry":
                 return NOTHING
             stop, reads = await self._stop(row.stream, sent)
+            stop = stop or await self._out_of_turn(row.stream, sent)
             why = f"{call.uncertain.reason}; then {stop}"
             if tool is None or tool.descriptor.digest() != sent.facts.schema_digest:
                 why = f"{call.uncertain.reason}; then {sent.facts.tool} is another tool by now"
@@ -114,6 +118,7 @@ class Doubts:
                 now=self._service.store.db_now(),
                 timeout=timeout,
                 stop=stop,
+                out_of_turn=await self._out_of_turn(row.stream, sent),
                 compare_and_set=_compares(tool),
                 alive=alive,
                 reads=reads,
@@ -195,6 +200,20 @@ class Doubts:
         if stop is None and begins and state.stopped:
             stop = "the grant was revoked, or the task cancelled"
         return stop, ((gate_stream, gate.version),)
+
+    async def _out_of_turn(self, name: str, sent: ToolCallDispatched) -> str | None:
+        """Why it is not a step's turn any more: a repetition may be what carries it out."""
+        if sent.facts.purpose is not Purpose.DO:
+            return None
+        tenant, views = parse_stream(name).tenant, self._service.views
+        gate = (await views.gate.load(stream(tenant, "gate", sent.facts.task))).state
+        run = (await views.run.load(sent.facts.requester_stream, fresh=True)).state
+        plan = None
+        if gate.grant is not None:
+            with suppress(BlobCorrupt, BlobMissing, Malformed):
+                granted = gate.grant
+                plan = await self._service.plans.get(tenant, granted.document, granted.plan_hash)
+        return out_of_turn(sent.facts, gate, run, plan, self._service.store.db_now())
 
     async def _alive(self, call: Call) -> bool:
         return bool(await self._service.store.alive(sorted(call.senders)))

@@ -15,6 +15,7 @@ from smartops.tool_gateway.domain import (
     WATCH_HANDLER,
 )
 from smartops.tool_gateway.privacy import Privacy
+from smartops.tool_gateway.stops import STOPS_HANDLER, Stops
 from smartops.tool_gateway.waiting import WAIT_HANDLER
 
 __all__ = ["register"]
@@ -23,10 +24,15 @@ __all__ = ["register"]
 def register(service: Service, calls: Calls, privacy: Privacy) -> None:
     """Join the gateway's reactions to the bus and the timers."""
     doubts = calls.doubts
+    stops = Stops(service, calls)
 
     @service.on_event("tool_gateway.calls")
     async def handle_call(cue: Cue) -> None:
         await calls.handle(cue)
+
+    @service.on_event(STOPS_HANDLER)
+    async def heed_stop(cue: Cue) -> Reaction:
+        return await stops.heed(cue)
 
     @service.on_command("tool_gateway.settlements")
     async def settle(order: Order[CallSettle]) -> Reaction:

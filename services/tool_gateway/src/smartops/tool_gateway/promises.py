@@ -7,16 +7,19 @@ from uuid import UUID
 
 from smartops.contracts.folds import RunView, TaskView
 from smartops.contracts.plan import Plan, Step
+from smartops.contracts.rehearsing import REASON_CODE, same_but_reason
 from smartops.contracts.tools import ToolDescriptor
-from smartops.contracts.wire import JsonObject, Purpose, Scope
+from smartops.contracts.wire import JsonObject, Purpose, Risk, Scope
 from smartops.tool_gateway.checks import Denial
+from smartops.tool_gateway.ports import Answer, NotApplied, Unknown
 from smartops.tool_gateway.tools.schemas import properties, reason_codes
 
-__all__ = ["check_promises", "rehearsals"]
+__all__ = ["as_rehearsed", "check_promises", "rehearsals"]
 
 _ASSET = "asset"
 _TARGETS = "targets"
-_REASON = "reason_code"
+_OK = "ok"
+_DETAIL = "detail"
 
 
 def check_promises(
@@ -45,11 +48,11 @@ def check_promises(
         )
     if tool.reason_code:
         known = reason_codes(tool.input_schema)
-        if arguments.get(_REASON) not in known:
+        if arguments.get(REASON_CODE) not in known:
             return Denial(
                 "no_reason_code",
                 "gateway.reason_code",
-                f"{tool.name} wants a {_REASON}, one of {', '.join(known)}",
+                f"{tool.name} wants a {REASON_CODE}, one of {', '.join(known)}",
             )
     if tool.simulate is not None and purpose is Purpose.DO and not simulated:
         return Denial(
@@ -61,6 +64,23 @@ def check_promises(
     return None
 
 
+def as_rehearsed(
+    tool: ToolDescriptor, answer: Answer | NotApplied | Unknown
+) -> Answer | NotApplied | Unknown:
+    """What a read came to; a rehearsal that answers that it would not work has failed.
+
+    Such a tool answers `{"ok": false, "detail": "why"}`, or else refuses, which is the same. Only
+    what succeeded counts as a rehearsal, so this is where a no becomes one for everybody.
+    """
+    if tool.risk is not Risk.PLAN_ONLY or not isinstance(answer, Answer):
+        return answer
+    told = answer.output
+    if not isinstance(told, dict) or told.get(_OK) is not False:
+        return answer
+    why = str(told.get(_DETAIL) or "the rehearsal says no, and not why")
+    return NotApplied("would_not_work", why, retryable=False)
+
+
 def rehearsals(
     tool: ToolDescriptor, step: Step, run: RunView, task: TaskView, plan: Plan
 ) -> Iterator[UUID]:
@@ -69,7 +89,7 @@ def rehearsals(
     They name the tool's rehearsal, the same target and the same arguments; only the reason is the
     call's own.
     """
-    wanted = _without_reason(step.arguments)
+    wanted = same_but_reason(step.arguments)
     steps = plan.by_hash()
     for call, asked in run.requests.items():
         rehearsed = steps.get(asked.step or "")
@@ -77,17 +97,13 @@ def rehearsals(
             asked.purpose is Purpose.DO
             and rehearsed is not None
             and (rehearsed.tool, rehearsed.target) == (tool.simulate, step.target)
-            and _without_reason(rehearsed.arguments) == wanted
+            and same_but_reason(rehearsed.arguments) == wanted
         ):
             yield call
     for call, asked in task.requests:
         if (
             asked.purpose is Purpose.EVIDENCE
             and (asked.tool, asked.target) == (tool.simulate, step.target)
-            and _without_reason(asked.arguments or {}) == wanted
+            and same_but_reason(asked.arguments or {}) == wanted
         ):
             yield call
-
-
-def _without_reason(arguments: JsonObject) -> JsonObject:
-    return {name: value for name, value in arguments.items() if name != _REASON}

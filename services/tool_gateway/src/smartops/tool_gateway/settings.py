@@ -6,12 +6,12 @@ from pathlib import Path
 
 from pydantic import Field
 from smartops.contracts.tools import Rate
-from smartops.runtime.settings import ServiceSettings
+from smartops.runtime.deciding import DecidingSettings
 
 __all__ = ["GatewaySettings"]
 
 
-class GatewaySettings(ServiceSettings):
+class GatewaySettings(DecidingSettings):
     """Beyond the common ones: where the tools' systems are, and their credentials."""
 
     fleet_url: str | None = None
@@ -47,7 +47,8 @@ class GatewaySettings(ServiceSettings):
     """Role of those who may have personal data revealed and erased."""
 
     bundle: Path | None = None
-    """Folder of Rego modules; none takes the one that comes with the product."""
+    """Folder of Rego modules; none takes the one that comes with the product. Only for logs whose
+    bundle was put in force by a release that kept no copy: every other is read from the log."""
 
     max_output_bytes: int = Field(default=4_000_000, ge=1)
     """Longest answer that is read of any tool; of a write that answers more, the outcome is

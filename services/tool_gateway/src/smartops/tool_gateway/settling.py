@@ -63,6 +63,7 @@ class Again:
         now: the database's clock.
         timeout: until the answer counts as lost.
         stop: why it must not go out again, if so: see `may_not_go_again`.
+        out_of_turn: why not now, if so: see `out_of_turn`. Another attempt waits for its turn.
         compare_and_set: the tool changes nothing but what it was told to find.
         alive: an incarnation that sent the call lives, or nobody knows.
         reads: versions that this rests on.
@@ -75,6 +76,7 @@ class Again:
     compare_and_set: bool
     alive: bool
     reads: tuple[tuple[str, int], ...] = ()
+    out_of_turn: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +140,8 @@ def read_back(call: Call, ident: UUID, timer: str, found: Found, again: Again) -
         return _settled_by_probe(call, ident, sent, found, retry=False)
     if found.verdict == "unclear":
         return _later(call, ident, number, found.reason, again)
-    goes = again.compare_and_set and again.stop is None and call.sends < MAX_SENDS
-    if goes:
+    free = again.stop is None and again.out_of_turn is None
+    if free and again.compare_and_set and call.sends < MAX_SENDS:
         return domain.send_again(
             call, ident, again.incarnation, again.now, again.timeout, again.reads
         )

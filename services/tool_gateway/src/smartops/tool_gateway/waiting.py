@@ -73,6 +73,8 @@ class Waiting:
         rows = await self._service.store.read_stream(name, int(version) - 1, 1)
         if not rows:
             raise ValueError(f"{name} holds nothing at version {version}")
+        # Its run may have stopped meanwhile, which nobody had to look at until now.
+        await self._service.views.run.load(name, fresh=True)
         return cue_of_row("tool_gateway.calls", rows[0]), int(row.name.removeprefix(_PREFIX))
 
     def _counts(self) -> Mapping[str, float]:

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field, JsonValue
+from smartops.contracts.deciding import Decisions
 from smartops.contracts.wire import (
     LONGEST_TEXT,
     Digest,
@@ -30,10 +31,14 @@ __all__ = [
     "DenialReason",
     "PolicyInForce",
     "ToolCallCompleted",
+    "ToolCallCompletedV1",
     "ToolCallDenied",
     "ToolCallDeniedV1",
+    "ToolCallDeniedV2",
     "ToolCallDispatched",
+    "ToolCallDispatchedV1",
     "ToolCallFailed",
+    "ToolCallFailedV1",
     "ToolCallSettled",
     "ToolCallSettledV1",
     "ToolCallUncertain",
@@ -42,7 +47,7 @@ __all__ = [
 
 
 class Decided(Wire):
-    """The policy decision under which a call went out."""
+    """The policy decision under which a call went out, in short: as it travels with the call."""
 
     allow: bool
     rules: tuple[ShortText, ...]
@@ -105,12 +110,7 @@ class PolicyInForce(Wire):
     engine: ShortText
 
 
-class ToolCallDenied(_OfCall):
-    """The call did not go out: every rule that said no, and the policy and grant it met."""
-
-    topic: ClassVar[str] = "tool.call.denied"
-    schema_version: ClassVar[int] = 2
-
+class _Denied(_OfCall):
     task: UUID
     run: UUID | None = None
     requester: ShortText
@@ -139,6 +139,24 @@ class ToolCallDenied(_OfCall):
         return "; ".join(reason.message for reason in self.reasons)[:LONGEST_TEXT]
 
 
+class ToolCallDenied(_Denied):
+    """The call did not go out: every rule that said no, and the policy and grant it met."""
+
+    topic: ClassVar[str] = "tool.call.denied"
+    schema_version: ClassVar[int] = 3
+
+    decisions: Decisions = ()
+    """What policy answered, and on what; none where the gateway's own checks said no before."""
+
+
+# What policy had decided on was not kept.
+class ToolCallDeniedV2(_Denied):
+    """The call did not go out: every rule that said no, and the policy and grant it met."""
+
+    topic: ClassVar[str] = "tool.call.denied"
+    schema_version: ClassVar[int] = 2
+
+
 # It told one rule of perhaps many, and not under which policy: read as what came after it.
 class ToolCallDeniedV1(_OfCall):
     """The call did not go out."""
@@ -159,11 +177,7 @@ class ToolCallDeniedV1(_OfCall):
     message: LongText
 
 
-class ToolCallDispatched(_OfCall):
-    """The call may be on its way from this moment on."""
-
-    topic: ClassVar[str] = "tool.call.dispatched"
-
+class _Dispatched(_OfCall):
     facts: CallFacts
     idempotence: Idempotence
     key: UUID
@@ -178,11 +192,24 @@ class ToolCallDispatched(_OfCall):
     undo: UndoEntitlement | None = None
 
 
-class ToolCallCompleted(_OfCall):
-    """The tool answered: applied."""
+class ToolCallDispatched(_Dispatched):
+    """The call may be on its way from this moment on."""
 
-    topic: ClassVar[str] = "tool.call.completed"
+    topic: ClassVar[str] = "tool.call.dispatched"
+    schema_version: ClassVar[int] = 2
 
+    decisions: Decisions = ()
+    """What let it go; none where it is sent again, on the decision of the first time."""
+
+
+# What policy had decided on was not kept.
+class ToolCallDispatchedV1(_Dispatched):
+    """The call may be on its way from this moment on."""
+
+    topic: ClassVar[str] = "tool.call.dispatched"
+
+
+class _Completed(_OfCall):
     facts: CallFacts
     output: JsonValue
     """Redacted; None when it was too large and only the blob holds it."""
@@ -190,16 +217,46 @@ class ToolCallCompleted(_OfCall):
     duration_ms: Annotated[float, Field(ge=0)]
 
 
-class ToolCallFailed(_OfCall):
-    """Definitely not applied."""
+class ToolCallCompleted(_Completed):
+    """The tool answered: applied."""
 
-    topic: ClassVar[str] = "tool.call.failed"
+    topic: ClassVar[str] = "tool.call.completed"
+    schema_version: ClassVar[int] = 2
 
+    decisions: Decisions = ()
+    """What let a read go, which leaves no other event."""
+
+
+# What policy had decided on was not kept.
+class ToolCallCompletedV1(_Completed):
+    """The tool answered: applied."""
+
+    topic: ClassVar[str] = "tool.call.completed"
+
+
+class _Failed(_OfCall):
     facts: CallFacts
     error_code: ShortText
     message: LongText
     retryable: bool
     duration_ms: Annotated[float, Field(ge=0)]
+
+
+class ToolCallFailed(_Failed):
+    """Definitely not applied."""
+
+    topic: ClassVar[str] = "tool.call.failed"
+    schema_version: ClassVar[int] = 2
+
+    decisions: Decisions = ()
+    """What let a read go, which leaves no other event."""
+
+
+# What policy had decided on was not kept.
+class ToolCallFailedV1(_Failed):
+    """Definitely not applied."""
+
+    topic: ClassVar[str] = "tool.call.failed"
 
 
 class ToolCallUncertain(_OfCall):

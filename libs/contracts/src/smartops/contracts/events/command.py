@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 from uuid import UUID
 
+from smartops.contracts.deciding import Decisions
 from smartops.contracts.wire import Digest, EventData, LongText, ShortText
 
-__all__ = ["CommandRefused", "ParkedRetried"]
+__all__ = ["CommandAnswered", "CommandRefused", "CommandRefusedV1", "ParkedRetried"]
 
 
-class CommandRefused(EventData):
-    """The command changed nothing; says why and which field to mend."""
-
-    topic: ClassVar[str] = "command.refused"
-
+class _Refused(EventData):
     command: UUID
     name: ShortText
     principal: ShortText
@@ -23,6 +20,23 @@ class CommandRefused(EventData):
     field: ShortText | None = None
     message: LongText
     content: Digest
+
+
+class CommandRefused(_Refused):
+    """The command changed nothing; says why and which field to mend."""
+
+    topic: ClassVar[str] = "command.refused"
+    schema_version: ClassVar[int] = 2
+
+    decisions: Decisions = ()
+    """What policy answered, where it was asked."""
+
+
+# What policy had decided on was not kept.
+class CommandRefusedV1(_Refused):
+    """The command changed nothing; says why and which field to mend."""
+
+    topic: ClassVar[str] = "command.refused"
 
 
 class ParkedRetried(EventData):
@@ -43,3 +57,16 @@ class ParkedRetried(EventData):
     """Why it was parked again."""
     note: LongText
     """What the person gave as a reason."""
+
+
+class CommandAnswered(EventData):
+    """A command changed nothing because what it asks for was so already. In `cmd-<key>`."""
+
+    topic: ClassVar[str] = "command.answered"
+
+    command: UUID
+    name: ShortText
+    principal: ShortText
+    outcome: ShortText
+    """What was so already: `granted`, `rejected`, `recorded`, ..."""
+    message: LongText

@@ -1,18 +1,15 @@
-"""Facts about the platform itself: who acts, which tools exist, which policy is in force."""
+"""Facts about the platform itself: who acts, and which tools exist."""
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
-from pydantic import Field
 from smartops.contracts.tools import ToolDescriptor, ToolDescriptorV1
-from smartops.contracts.wire import Digest, EventData, LongText, ShortText
+from smartops.contracts.wire import Digest, EventData, ShortText
 
 __all__ = [
     "ActorMapped",
-    "AutonomyChanged",
-    "PolicyBundleActivated",
     "ToolRegistered",
     "ToolRegisteredV1",
 ]
@@ -49,25 +46,3 @@ class ToolRegisteredV1(EventData):
 
     descriptor: ToolDescriptorV1
     digest: Digest
-
-
-class PolicyBundleActivated(EventData):
-    """A policy bundle is in force. In `_platform/bundle-<name>`, decided by policy."""
-
-    topic: ClassVar[str] = "policy.bundle.activated"
-
-    name: ShortText
-    digest: Digest
-    engine: ShortText
-    engine_version: ShortText
-
-
-class AutonomyChanged(EventData):
-    """What an agent may do by itself changed. In `autonomy-<agent>`, decided by policy."""
-
-    topic: ClassVar[str] = "autonomy.changed"
-
-    agent: ShortText
-    level: Annotated[int, Field(ge=0, le=4)]
-    reason: LongText
-    principal: ShortText | None = None

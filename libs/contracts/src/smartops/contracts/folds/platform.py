@@ -1,12 +1,14 @@
-"""What is known of actors, tools, bundles and autonomy."""
+"""What is known of actors, tools and bundles."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from uuid import UUID
 
 from smartops.contracts.events import (
+    ActorDelegated,
+    ActorDelegationEnded,
     ActorMapped,
-    AutonomyChanged,
     PolicyBundleActivated,
     ToolRegistered,
 )
@@ -15,11 +17,9 @@ from smartops.contracts.wire import EventData
 
 __all__ = [
     "ActorView",
-    "AutonomyView",
     "BundleView",
     "ToolView",
     "evolve_actor",
-    "evolve_autonomy",
     "evolve_bundle",
     "evolve_tool",
 ]
@@ -30,6 +30,10 @@ class ActorView:
     """A person or machine account; None until mapped."""
 
     mapped: ActorMapped | None = None
+    delegations: tuple[ActorDelegated, ...] = ()
+    """Voices that it has handed over and not taken back; their time may be over."""
+    ended: frozenset[UUID] = frozenset()
+    """Those that it took back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +49,22 @@ class BundleView:
     """The bundle in force; None until one was activated."""
 
     digest: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AutonomyView:
-    """An agent's level, and why; None until it was ever changed."""
-
-    level: int | None = None
-    reason: str = ""
+    document: str | None = None
+    """Digest of the blob that holds it; None also where an older release put it in force."""
 
 
 def evolve_actor(view: ActorView, event: EventData) -> ActorView:
     """Fold one event of `actor-<actor>`."""
-    return ActorView(event) if isinstance(event, ActorMapped) else view
+    match event:
+        case ActorMapped():
+            return replace(view, mapped=event)
+        case ActorDelegated():
+            return replace(view, delegations=(*view.delegations, event))
+        case ActorDelegationEnded():
+            kept = tuple(d for d in view.delegations if d.delegation != event.delegation)
+            return replace(view, delegations=kept, ended=view.ended | {event.delegation})
+        case _:
+            return view
 
 
 def evolve_tool(view: ToolView, event: EventData) -> ToolView:
@@ -67,9 +74,6 @@ def evolve_tool(view: ToolView, event: EventData) -> ToolView:
 
 def evolve_bundle(view: BundleView, event: EventData) -> BundleView:
     """Fold one event of `_platform/bundle-<name>`."""
-    return BundleView(event.digest) if isinstance(event, PolicyBundleActivated) else view
-
-
-def evolve_autonomy(view: AutonomyView, event: EventData) -> AutonomyView:
-    """Fold one event of `autonomy-<agent>`."""
-    return AutonomyView(event.level, event.reason) if isinstance(event, AutonomyChanged) else view
+    if isinstance(event, PolicyBundleActivated):
+        return BundleView(event.digest, event.document)
+    return view

@@ -7,21 +7,29 @@ from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from smartops.contracts.events import (
+    TaskBatchCompleted,
     TaskCancelled,
     TaskCompleted,
     TaskEscalated,
     TaskFailed,
+    TaskPaused,
     TaskPhaseCompleted,
     TaskPhaseStarted,
+    TaskPreconditionsStale,
     TaskResumed,
     TaskRollbackStarted,
     TaskRolledBack,
     TaskStarted,
+    TaskStopping,
     ToolCallRequested,
 )
 from smartops.contracts.wire import EventData, Purpose
 
-__all__ = ["RunView", "evolve_run"]
+__all__ = ["STOPPING", "RunView", "evolve_run"]
+
+STOPPING = "stopping"
+"""Reason code of a call that was not let out because its run was stopping: not applied, and asked
+for again if the run goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +40,18 @@ class RunView:
     phase: int = -1
     """The phase begun last; -1 before the first."""
     phases_completed: int = 0
+    batch: int = 0
+    """The batch of that phase under way, from 0."""
     requests: Mapping[UUID, ToolCallRequested] = field(default_factory=dict)
     asked: tuple[ToolCallRequested, ...] = ()
     """One per event, in their order."""
     reads: int = 0
     """How many of them only look."""
     rolling_back: bool = False
+    stopping: TaskStopping | None = None
+    """Nothing more goes out, and what was asked for is awaited; until that has led somewhere."""
     ended: str | None = None
-    """completed, rolled_back, cancelled, failed or escalated."""
+    """completed, rolled_back, cancelled, failed, escalated, or stale: it never began."""
 
 
 def evolve_run(view: RunView, event: EventData) -> RunView:
@@ -48,7 +60,9 @@ def evolve_run(view: RunView, event: EventData) -> RunView:
         case TaskStarted():
             return replace(view, started=event)
         case TaskPhaseStarted():
-            return replace(view, phase=event.phase)
+            return replace(view, phase=event.phase, batch=0)
+        case TaskBatchCompleted():
+            return replace(view, batch=event.batch + 1)
         case ToolCallRequested():
             return replace(
                 view,
@@ -63,7 +77,11 @@ def evolve_run(view: RunView, event: EventData) -> RunView:
         case TaskPhaseCompleted():
             return replace(view, phases_completed=event.phase + 1)
         case TaskRollbackStarted():
-            return replace(view, rolling_back=True)
+            return replace(view, rolling_back=True, stopping=None)
+        case TaskStopping():
+            return replace(view, stopping=event)
+        case TaskPaused():
+            return replace(view, stopping=None)
         case TaskCompleted():
             return replace(view, ended="completed")
         case TaskRolledBack():
@@ -73,9 +91,11 @@ def evolve_run(view: RunView, event: EventData) -> RunView:
         case TaskFailed():
             return replace(view, ended="failed")
         case TaskEscalated():
-            return replace(view, ended="escalated")
+            return replace(view, ended="escalated", stopping=None)
+        case TaskPreconditionsStale():
+            return replace(view, ended="stale")
         case TaskResumed():
             # Also an escalated run goes on, once a person has cleared up what it waited for.
-            return replace(view, ended=None)
+            return replace(view, ended=None, stopping=None)
         case _:
             return view

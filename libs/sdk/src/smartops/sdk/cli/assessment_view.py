@@ -1,4 +1,7 @@
-"""Policy's assessment in words: risk and reach first, and nothing of it left out."""
+"""Policy's assessment in words: risk and reach first, and nothing of it left out.
+
+Assessments with scores have a view of their own; those from before are shown as ever.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 from rich.text import Text
 from smartops.contracts.canonical import canonical
 from smartops.contracts.wire import RiskLevel
+from smartops.sdk.cli.scored_view import SCHEMA, scored_facts
 from smartops.sdk.cli.text import one_line
 
 __all__ = ["assessment_facts", "value_text"]
@@ -20,8 +24,13 @@ _UNSAID = frozenset({"schema_name", "plan_hash", "requires_approval"})
 _RADIUS = frozenset({"changed_assets", "total_assets", "percent"})
 
 
-def assessment_facts(assessment: Mapping[str, Any]) -> Iterator[tuple[str, Text]]:
+def assessment_facts(
+    assessment: Mapping[str, Any], *, full: bool = False
+) -> Iterator[tuple[str, Text]]:
     """Labels and values, all of them: what a card left out, nobody would have agreed to."""
+    if assessment.get("schema_name") == SCHEMA:
+        yield from scored_facts(assessment, full=full)
+        return
     left = {key: value for key, value in assessment.items() if key not in _UNSAID}
     risk = left.pop("risk_level", None)
     if risk is not None:

@@ -20,6 +20,7 @@ from smartops.contracts.wire import (
     JsonObject,
 )
 from smartops.sdk.cli.assessment_view import assessment_facts, value_text
+from smartops.sdk.cli.diff_view import differing
 from smartops.sdk.cli.people import who
 from smartops.sdk.cli.text import clip, count, duration, harmless, listing, one_line
 from smartops.sdk.plan_card import Action, PlanCard
@@ -32,6 +33,8 @@ _SHORT = 120
 _FEW = 5
 """Targets and steps listed, unless all are asked for."""
 _ALL = 10**9
+_DIFFERENCES = 8
+"""Lines of what differs from the plan before, unless all are asked for."""
 
 
 def render_card(card: PlanCard, console: Console, *, full: bool = False) -> RenderableType:
@@ -76,6 +79,7 @@ def _facts(card: PlanCard, *, full: bool) -> Table:
         ("Environment", _grave(header.environment.value, Environment.PRODUCTION.value)),
         ("Asked by", Text(_person(header.requester))),
         ("Edited by", Text(_person(header.editor)) if header.editor is not None else None),
+        ("Differs", Text(_differs(card, full=full)) if card.before is not None else None),
         ("Planned by", Text(f"{header.agent.name} {header.agent.version}, {header.type}")),
         ("Reach", Text(_reach(card))),
         ("Undo", _undo(card, full=full)),
@@ -85,9 +89,19 @@ def _facts(card: PlanCard, *, full: bool) -> Table:
     ):
         if value is not None:
             table.add_row(label, value)
-    for label, value in assessment_facts(card.assessment):
+    for label, value in assessment_facts(card.assessment, full=full):
         table.add_row(label, value if full else _cut(value))
     return table
+
+
+def _differs(card: PlanCard, *, full: bool) -> str:
+    """What is done otherwise than in the plan before, first of all for who has seen that one."""
+    if card.before is None:
+        return ""
+    lines = differing(card.before, card.plan, most=_ALL if full else _FEW)
+    shown = lines if full else lines[:_DIFFERENCES]
+    more = [f"and {len(lines) - len(shown)} more: --full"] if len(lines) > len(shown) else []
+    return "\n".join([f"from plan {card.before.header.number}:", *shown, *more])
 
 
 def _seals(card: PlanCard) -> Text:

@@ -105,8 +105,16 @@ def judge_service(home: Path, name: str, answer: Answer) -> list[Finding]:
 
 
 def judge_notes(answer: Answer) -> list[Finding]:
-    """How code that is part of plans is fenced in, as the runner tells."""
-    told = dict(answer.notes).get("sandbox")
+    """What services tell of themselves: how code of plans is fenced in, and whose policy holds."""
+    notes = dict(answer.notes)
+    if (bundle := notes.get("bundle")) is not None and bundle != "in force":
+        advice = (
+            "It decides nothing until it is proposed, signed and activated: `smartops policy "
+            "replay` tells what it would change, `smartops policy propose` begins. Or start policy "
+            "with the bundle in force."
+        )
+        return [warning(PART, "other_policy", f"policy was started with {bundle}", advice)]
+    told = notes.get("sandbox")
     if told is None:
         return []
     if not told.startswith("none"):
@@ -142,7 +150,10 @@ def _advice(part: str, log: Path) -> str:
         case "consumers":
             return "Run the provisioner (`smartops up` does): it makes what is missing."
         case "policy":
-            return "Start policy, or give both services the same bundle."
+            return (
+                "Start policy. A bundle that is in force and cannot be loaded gives way to another "
+                "one: `smartops policy activate`."
+            )
         case "anchors":
             return "Make the anchors directory writable again, with room on its disk."
         case _:

@@ -7,7 +7,7 @@ from datetime import datetime, time, timedelta
 
 from smartops.sdk.cli.session import Usage
 
-__all__ = ["moment"]
+__all__ = ["moment", "past_moment"]
 
 _SPAN = re.compile(r"([1-9][0-9]{0,4})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -41,4 +41,33 @@ def moment(text: str, now: datetime, option: str) -> datetime:
         found = found.replace(tzinfo=now.tzinfo)
     if found <= now:
         raise Usage(f"{option} {text} is past")
+    return found
+
+
+def past_moment(text: str, now: datetime, option: str) -> datetime:
+    """A moment that was: a time of day (the last time that it was so late), `45m` ago, or a date.
+
+    Args:
+        text: as a person writes it.
+        now: in the time zone that the person lives in.
+        option: where it was written, for the message.
+
+    Raises:
+        Usage: it is none of these, or yet to come.
+    """
+    if (span := _SPAN.fullmatch(text)) is not None:
+        return now - timedelta(**{_UNITS[span[2]]: int(span[1])})
+    if (clock := _CLOCK.fullmatch(text)) is not None:
+        today = datetime.combine(now.date(), time(int(clock[1]), int(clock[2])), now.tzinfo)
+        return today if today <= now else today - timedelta(days=1)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise Usage(
+            f"{option} {text!r} is no moment: write 14:00, 45m or 2026-11-21T14:00"
+        ) from None
+    if found.tzinfo is None:
+        found = found.replace(tzinfo=now.tzinfo)
+    if found > now:
+        raise Usage(f"{option} {text} is yet to come")
     return found

@@ -65,8 +65,9 @@ class Narrator:
             case e.TaskApprovalRecorded():
                 yield from self._heard(data)
             case e.TaskApprovalGranted() if not data.automatic:
-                names = listing([voice.actor_name for voice in data.approvals])
-                yield Mark.GOOD, "approved", f"by {names}{self._limits}{self._note}"
+                names = listing([_speaker(voice) for voice in data.approvals])
+                how = " beforehand, by a standing word" if data.standing is not None else ""
+                yield Mark.GOOD, "approved", f"by {names}{how}{self._limits}{self._note}"
             case None:
                 text = f"{event.topic}, which a newer version of this command can tell"
                 yield Mark.INFO, "news", text
@@ -82,7 +83,7 @@ class Narrator:
         self._note = note(data.note)
         self._limits += _limits(data.limits)
         if self._quorum > 1 and data.decision == "approve":
-            yield Mark.INFO, "voice", f"{one_line(data.by.actor_name)} says yes{self._note}"
+            yield Mark.INFO, "voice", f"{_speaker(data.by)} says yes{self._note}"
             self._note = ""
 
     def _tell_call(self, data: EventData) -> Told:
@@ -180,3 +181,9 @@ def _limits(limits: Limits) -> str:
 
 def _call(facts: e.CallFacts) -> str:
     return f"{facts.tool} on {facts.target}"
+
+
+def _speaker(voice: e.Approval) -> str:
+    """Who spoke, and for whom."""
+    name = one_line(voice.actor_name)
+    return name if voice.for_name is None else f"{name} for {one_line(voice.for_name)}"

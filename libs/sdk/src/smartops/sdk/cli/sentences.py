@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from smartops.contracts import events as e
+from smartops.contracts.rehearsing import is_rehearsal
 from smartops.contracts.wire import EventData
 from smartops.sdk.cli.lines import Mark, Told
-from smartops.sdk.cli.text import clip, count, listing, one_line
+from smartops.sdk.cli.text import clip, count, duration, listing, one_line
 from smartops.sdk.short_id import short
 
 __all__ = ["FEW", "note", "said", "tell_end", "tell_gate", "tell_plan", "tell_run"]
@@ -30,12 +33,17 @@ def tell_plan(data: EventData, entity: str) -> Told:
             yield Mark.INFO, "understood", text
         case e.TaskEvidenceAttached():
             for ref in data.evidence[:FEW]:
-                yield Mark.INFO, "evidence", f"{_words(ref.kind)}: {said(ref.summary)}"
+                # The kind of a rehearsal is for those who look for it: it holds a digest.
+                kind = "" if is_rehearsal(ref.kind) else f"{_words(ref.kind)}: "
+                yield Mark.INFO, "evidence", f"{kind}{said(ref.summary)}"
             if (rest := len(data.evidence) - FEW) > 0:
                 yield Mark.INFO, "evidence", f"and {count(rest, 'further snapshot')}"
         case e.TaskPlanned():
             size = f"{count(data.steps, 'step')} on {count(data.targets, 'target')}"
             yield Mark.INFO, "planned", f"plan {data.number}: {said(data.summary)} ({size})"
+        case e.TaskReopened():
+            text = f"plan {data.number} is written{note(data.feedback)}"
+            yield Mark.INFO, "anew", text
         case _:
             return
 
@@ -55,15 +63,36 @@ def tell_gate(data: EventData) -> Told:
                 )
             if (rest := len(data.problems) - FEW) > 0:
                 yield Mark.BAD, "problem", f"and {count(rest, 'further one')}"
-            yield Mark.BAD, "refused", "policy does not allow this plan; nothing has run"
+            ends = "" if data.unasked else "; nothing has run"
+            yield Mark.BAD, "refused", f"policy does not allow this plan{ends}"
         case e.TaskApprovalRequired():
-            role = one_line(data.role)
-            people = f"one {role}" if data.quorum == 1 else f"{data.quorum} {role}s"
+            roles = " and ".join(map(one_line, data.roles))
+            people = f"one {roles}" if data.quorum == 1 else f"{data.quorum} people ({roles})"
             text = f"{people} must decide, risk {data.risk_level} ({listing(data.reasons)})"
             yield Mark.WAIT, "approval", text
+        case e.TaskApprovalReminded():
+            heard = f"{data.voices} of {data.quorum} said yes"
+            text = f"nobody has decided, {heard}; {_left(data.left_ms)} left"
+            yield Mark.WAIT, "reminder", text
+        case e.TaskApprovalEscalated():
+            text = f"{one_line(data.role)} may decide, too; {_left(data.left_ms)} left"
+            yield Mark.WARN, "escalated", f"nobody has decided, so {text}"
+        case e.TaskBreakGlassUsed():
+            by = one_line(data.by.actor_name)
+            text = f"{by} lets it run alone, {len(data.voices)} of {data.quorum} had agreed"
+            yield Mark.BAD, "glass", f"{text}: {said(data.justification)}"
         case e.TaskApprovalRejected():
             by = f"by {one_line(data.by.actor_name)}{note(data.note)}"
-            yield Mark.BAD, "rejected", f"{by}; nothing has run"
+            ends = "; nothing has run" if data.then == "archive" else "; another plan is wanted"
+            yield Mark.BAD, "rejected", f"{by}{ends}"
+            if data.detail:
+                yield Mark.BAD, "ends", said(data.detail)
+        case e.TaskPlanEditAccepted():
+            text = f"plan {data.number} by {one_line(data.by.actor_name)}{note(data.reason)}"
+            yield Mark.WARN, "edited", text
+        case e.TaskPlanSuperseded(because="stale"):
+            text = f"what was granted for plan {data.number} is void{note(data.detail)}"
+            yield Mark.WARN, "superseded", text
         case e.TaskApprovalExpired():
             yield Mark.BAD, "expired", "nobody decided in time; nothing has run"
         case e.TaskGrantRevoked():
@@ -78,6 +107,10 @@ def tell_gate(data: EventData) -> Told:
             return
 
 
+def _left(milliseconds: int) -> str:
+    return duration(timedelta(milliseconds=milliseconds))
+
+
 def tell_run(data: EventData) -> Told:
     """The run, but for its phases."""
     match data:
@@ -85,6 +118,13 @@ def tell_run(data: EventData) -> Told:
             phases = f"{count(len(data.phases), 'phase')} ({listing(data.phases, 5)})"
             claims = count(len(data.claims), "claimed target")
             yield Mark.INFO, "started", f"{phases} on {claims}"
+        case e.TaskPreconditionsStale():
+            for one in data.stale[:FEW]:
+                text = f"{one.tool} tells otherwise of {one.target} than when the plan was made"
+                yield Mark.WARN, "changed", text
+            if (rest := len(data.stale) - FEW) > 0:
+                yield Mark.WARN, "changed", f"and {count(rest, 'further thing')}"
+            yield Mark.WARN, "not begun", "the run ended before its first step; nothing was changed"
         case e.TaskHealthChecked() if data.outcome != "healthy":
             # The good verdicts of a phase are told in one, when it is done.
             mark = Mark.BAD if data.outcome == "unhealthy" else Mark.WARN

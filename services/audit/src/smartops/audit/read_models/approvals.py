@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -12,15 +13,18 @@ from smartops.audit.read_models.model import ReadModel
 from smartops.audit.read_models.plans import PLANS
 from smartops.audit.read_models.tasks import TASKS
 from smartops.contracts.events import (
-    Approval,
+    ApprovalV1,
+    TaskApprovalEscalated,
     TaskApprovalExpired,
     TaskApprovalGranted,
     TaskApprovalRecorded,
     TaskApprovalRejected,
+    TaskApprovalReminded,
     TaskApprovalRequired,
     TaskCancelled,
     TaskGrantRevoked,
     TaskHalted,
+    TaskPlanSuperseded,
 )
 from smartops.eventstore.rows import StoredRow
 
@@ -36,7 +40,7 @@ class ApprovalRow(NamedTuple):
     plan_hash: str
     assessment_hash: str
     status: str
-    """pending, approved, rejected, expired, revoked or cancelled."""
+    """pending, approved, rejected, expired, superseded, revoked or cancelled."""
     environment: str
     summary: str
     risk_level: str | None
@@ -53,9 +57,20 @@ class ApprovalRow(NamedTuple):
     requested_at: datetime | None
     decided_at: datetime | None
     expires_at: datetime | None
+    roles: tuple[str, ...] = ()
+    """Each must be held by one of the voices."""
+    escalated: tuple[str, ...] = ()
+    """Roles that may decide, too, since nobody did."""
+    voices: str = "[]"
+    """JSON: who said what, for whom, under which roles, and when; in the order it was heard."""
+    reminders: int = 0
+    prompted_at: datetime | None = None
+    """When people were asked last."""
+    standing: UUID | None = None
+    break_glass: bool = False
 
 
-APPROVALS = ReadModel("approvals", ApprovalRow, key=3)
+APPROVALS = ReadModel("approvals", ApprovalRow, key=3, json=frozenset({"voices"}))
 
 Changed = Sequence[ApprovalRow]
 
@@ -89,15 +104,47 @@ def required(book: Book, event: TaskApprovalRequired, at: StoredRow) -> Changed:
             requested_at=at.recorded_at,
             decided_at=None,
             expires_at=event.expires_at,
+            roles=event.roles,
         )
     ]
 
 
 @APPROVALS.on(TaskApprovalRecorded)
-def recorded(book: Book, event: TaskApprovalRecorded, _at: StoredRow) -> Changed:
+def recorded(book: Book, event: TaskApprovalRecorded, at: StoredRow) -> Changed:
     """One voice; whether it decides, the gate says apart."""
     row = book.get(APPROVALS, book.task, event.number)
-    return () if row is None else [_voiced(row, event.by, event.note)]
+    if row is None:
+        return ()
+    heard = {
+        "actor": str(event.by.actor),
+        "name": event.by.actor_name,
+        "for_actor": None if event.by.for_actor is None else str(event.by.for_actor),
+        "for_name": event.by.for_name,
+        "roles": list(event.by.roles),
+        "decision": event.decision,
+        "note": event.note,
+        "at": at.recorded_at.isoformat(),
+    }
+    voices = json.dumps([*json.loads(row.voices), heard])
+    return [_voiced(row, event.by, event.note)._replace(voices=voices)]
+
+
+@APPROVALS.on(TaskApprovalReminded)
+def reminded(book: Book, event: TaskApprovalReminded, at: StoredRow) -> Changed:
+    """The same people were asked again."""
+    row = book.get(APPROVALS, book.task, event.number)
+    if row is None:
+        return ()
+    return [row._replace(reminders=row.reminders + 1, prompted_at=at.recorded_at)]
+
+
+@APPROVALS.on(TaskApprovalEscalated)
+def escalated(book: Book, event: TaskApprovalEscalated, at: StoredRow) -> Changed:
+    """Others may decide, too."""
+    row = book.get(APPROVALS, book.task, event.number)
+    if row is None:
+        return ()
+    return [row._replace(escalated=(*row.escalated, event.role), prompted_at=at.recorded_at)]
 
 
 @APPROVALS.on(TaskApprovalGranted)
@@ -116,6 +163,8 @@ def granted(book: Book, event: TaskApprovalGranted, at: StoredRow) -> Changed:
             decided_by_names=tuple(voice.actor_name for voice in event.approvals),
             decided_at=at.recorded_at,
             expires_at=event.expires_at,
+            standing=event.standing,
+            break_glass=event.break_glass,
         )
     ]
 
@@ -135,6 +184,19 @@ def expired(book: Book, event: TaskApprovalExpired, at: StoredRow) -> Changed:
     """Nobody decided."""
     row = book.get(APPROVALS, book.task, event.number)
     return () if row is None else [row._replace(status="expired", decided_at=at.recorded_at)]
+
+
+@APPROVALS.on(TaskPlanSuperseded)
+def superseded(book: Book, event: TaskPlanSuperseded, at: StoredRow) -> Changed:
+    """Nobody can decide on that plan any more, and what was decided holds no more."""
+    row = book.get(APPROVALS, book.task, event.number)
+    if row is None:
+        return ()
+    return [
+        row._replace(
+            status="superseded", note=event.detail, decided_at=row.decided_at or at.recorded_at
+        )
+    ]
 
 
 @APPROVALS.on(TaskGrantRevoked)
@@ -157,7 +219,7 @@ def closed(book: Book, event: TaskCancelled | TaskHalted, at: StoredRow) -> Chan
     ]
 
 
-def _voiced(row: ApprovalRow, by: Approval, note: str) -> ApprovalRow:
+def _voiced(row: ApprovalRow, by: ApprovalV1, note: str) -> ApprovalRow:
     if by.actor not in row.decided_by:
         row = row._replace(
             decided_by=(*row.decided_by, by.actor),

@@ -21,6 +21,7 @@ from smartops.contracts.events import (
     TaskHalted,
     TaskPlanned,
     TaskPlanRefused,
+    TaskPlanSuperseded,
     TaskPlanValidated,
 )
 from smartops.eventstore.rows import StoredRow
@@ -58,7 +59,7 @@ _UNDECIDED = frozenset({"draft", "validated", "awaiting_approval"})
 
 @PLANS.on(TaskPlanned)
 def planned(book: Book, event: TaskPlanned, at: StoredRow) -> Changed:
-    """A new plan; an older one that nobody has decided on is superseded."""
+    """A new plan. What becomes of an older one, the gate says."""
     if book.task is None:
         return ()
     task = book.get(TASKS, book.task)
@@ -79,12 +80,7 @@ def planned(book: Book, event: TaskPlanned, at: StoredRow) -> Changed:
         created_at=at.recorded_at,
         updated_at=at.recorded_at,
     )
-    older = (
-        row._replace(state="superseded", updated_at=at.recorded_at)
-        for row in book.all(PLANS)
-        if row.number < event.number and row.state in _UNDECIDED
-    )
-    return (*older, plan)
+    return [plan]
 
 
 @PLANS.on(TaskPlanValidated)
@@ -124,6 +120,12 @@ def rejected(book: Book, event: TaskApprovalRejected, at: StoredRow) -> Changed:
 def expired(book: Book, event: TaskApprovalExpired, at: StoredRow) -> Changed:
     """Nobody decided."""
     return _became(book, event.number, "expired", at)
+
+
+@PLANS.on(TaskPlanSuperseded)
+def superseded(book: Book, event: TaskPlanSuperseded, at: StoredRow) -> Changed:
+    """It was edited, or rests on what has changed."""
+    return _became(book, event.number, "superseded", at)
 
 
 @PLANS.on(TaskGrantRevoked)

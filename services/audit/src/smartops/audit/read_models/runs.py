@@ -18,6 +18,7 @@ from smartops.contracts.events import (
     TaskPaused,
     TaskPhaseCompleted,
     TaskPhaseStarted,
+    TaskPreconditionsStale,
     TaskResumed,
     TaskRollbackStarted,
     TaskRolledBack,
@@ -41,8 +42,8 @@ class RunRow(NamedTuple):
     task: UUID
     grant_number: int
     status: str
-    """queued, executing, paused, rolling_back, completed, rolled_back, failed, cancelled or
-    escalated."""
+    """queued, executing, paused, rolling_back, completed, rolled_back, failed, cancelled,
+    escalated, or stale: what its plan rests on had changed, and it did nothing."""
     phase_count: int | None
     phase: int | None
     """The phase begun last, from 0."""
@@ -63,7 +64,7 @@ RUNS = ReadModel("runs", RunRow, key=2)
 Changed = Sequence[RunRow]
 
 _ALIVE = frozenset({"queued", "executing", "paused", "rolling_back", "escalated"})
-_GOING = frozenset({"executing", "paused"})
+_GOING = frozenset({"queued", "executing", "paused"})
 
 _MOVES: Mapping[type[EventData], tuple[frozenset[str], str]] = {
     TaskStarted: (frozenset({"queued"}), "executing"),
@@ -76,6 +77,7 @@ _MOVES: Mapping[type[EventData], tuple[frozenset[str], str]] = {
     TaskCompleted: (_ALIVE, "completed"),
     TaskRolledBack: (_ALIVE, "rolled_back"),
     TaskCancelled: (_ALIVE, "cancelled"),
+    TaskPreconditionsStale: (_ALIVE, "stale"),
     TaskFailed: (_ALIVE, "failed"),
     TaskEscalated: (_ALIVE, "escalated"),
 }
@@ -149,8 +151,17 @@ def requested(book: Book, event: ToolCallRequested, at: StoredRow) -> Changed:
     return [row._replace(calls=row.calls + 1) for row in _seen(book, event.run, at)]
 
 
-@RUNS.on(TaskResumed, TaskCompleted)
-def went_on(book: Book, event: TaskResumed | TaskCompleted, at: StoredRow) -> Changed:
+@RUNS.on(TaskResumed)
+def resumed(book: Book, event: TaskResumed, at: StoredRow) -> Changed:
+    """It goes on where it stood: one that had not begun waits for its targets."""
+    return [
+        row if row.started_at is not None else row._replace(status="queued")
+        for row in _moved(book, event.run, event, at)
+    ]
+
+
+@RUNS.on(TaskCompleted)
+def completed(book: Book, event: TaskCompleted, at: StoredRow) -> Changed:
     """Nothing to explain."""
     return _moved(book, event.run, event, at)
 
@@ -174,6 +185,14 @@ def ended(book: Book, event: TaskRolledBack | TaskEscalated, at: StoredRow) -> C
     """It ended otherwise than meant."""
     what_to_do = event.what_to_do if isinstance(event, TaskEscalated) else None
     return _moved(book, event.run, event, at, reason=event.reason, what_to_do=what_to_do)
+
+
+@RUNS.on(TaskPreconditionsStale)
+def never_began(book: Book, event: TaskPreconditionsStale, at: StoredRow) -> Changed:
+    """What its plan rests on has changed: it ended before its first step."""
+    changed = ", ".join(dict.fromkeys(f"{one.tool} on {one.target}" for one in event.stale))
+    reason = f"changed since the plan was made: {changed}"
+    return _moved(book, event.run, event, at, reason=reason[:4000])
 
 
 @RUNS.on(TaskCancelled, TaskFailed)

@@ -24,8 +24,10 @@ from smartops.contracts.events import (
     TaskGrantRevoked,
     TaskHalted,
     TaskPaused,
+    TaskPlanEditAccepted,
     TaskPlanned,
     TaskPlanRefused,
+    TaskPlanSuperseded,
     TaskResumed,
     TaskRollbackStarted,
     TaskRolledBack,
@@ -80,7 +82,10 @@ ENDED = _FAILED | {S.COMPLETED, S.ROLLED_BACK, S.REJECTED, S.CANCELLED}
 _MOVES: Mapping[type[EventData], Move] = {
     TaskSpecified: Move(frozenset({S.QUEUED, S.RUNNING}), S.RUNNING),
     TaskEvidenceAttached: Move(frozenset({S.QUEUED, S.RUNNING}), S.RUNNING),
-    TaskPlanned: Move(_REPLANNED, S.RUNNING),
+    # Another one is asked for by the gate first: a plan that nobody asked for changes nothing here.
+    TaskPlanned: Move(frozenset({S.QUEUED, S.RUNNING}), S.RUNNING),
+    TaskPlanEditAccepted: Move(_PLANNING, S.RUNNING),
+    TaskPlanSuperseded: Move(_OPEN, S.RUNNING),
     TaskPlanRefused: Move(_PLANNING, S.FAILED_TERMINAL),
     TaskApprovalRequired: Move(_REPLANNED | {S.PAUSED}, S.NEEDS_APPROVAL),
     TaskApprovalGranted: Move(_REPLANNED | {S.PAUSED}, S.EXECUTING),
@@ -110,4 +115,8 @@ def next_status(status: Status, event: EventData) -> Status | None:
         return None
     if isinstance(event, TaskFailed) and event.retryable:
         return Status.FAILED_RETRYABLE
+    if isinstance(event, TaskApprovalRejected) and event.then == "replan":
+        return Status.RUNNING
+    if isinstance(event, TaskPlanRefused) and event.unasked:
+        return None
     return move.to

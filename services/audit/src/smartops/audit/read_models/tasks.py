@@ -23,8 +23,10 @@ from smartops.contracts.events import (
     TaskGrantRevoked,
     TaskHalted,
     TaskPaused,
+    TaskPlanEditAccepted,
     TaskPlanned,
     TaskPlanRefused,
+    TaskPlanSuperseded,
     TaskResumed,
     TaskRollbackStarted,
     TaskRolledBack,
@@ -198,7 +200,24 @@ def refused(book: Book, event: TaskPlanRefused, at: StoredRow) -> Changed:
 def rejected(book: Book, event: TaskApprovalRejected, at: StoredRow) -> Changed:
     """A person said no."""
     message = f"rejected by {event.by.actor_name}" + (f": {event.note}" if event.note else "")
-    return _moved(book, event, at, message=message, error_code="rejected")
+    if event.then == "replan":
+        return _moved(book, event, at, message=f"{message}; another plan is being written")
+    ends = f"; {event.detail}" if event.detail else ""
+    return _moved(book, event, at, message=f"{message}{ends}", error_code="rejected")
+
+
+@TASKS.on(TaskPlanEditAccepted)
+def edited(book: Book, event: TaskPlanEditAccepted, at: StoredRow) -> Changed:
+    """A person changed the plan; the next one is being written."""
+    return _moved(book, event, at, message=f"edited by {event.by.actor_name}: {event.reason}")
+
+
+@TASKS.on(TaskPlanSuperseded)
+def superseded(book: Book, event: TaskPlanSuperseded, at: StoredRow) -> Changed:
+    """What a plan rests on has changed. Of an edit the one before told more."""
+    if event.because == "edited":
+        return ()
+    return _moved(book, event, at, message=event.detail)
 
 
 @TASKS.on(TaskApprovalExpired)

@@ -7,10 +7,19 @@ from collections.abc import Sequence
 from smartops.contracts.events import TaskSubmitted
 from smartops.planner.agents.base import Agent, Misunderstood
 from smartops.planner.agents.drift import DriftAgent
+from smartops.planner.agents.incident import IncidentAgent
 from smartops.planner.agents.noop import NoopAgent
 from smartops.planner.agents.runbook import RunbookAgent
 
-__all__ = ["Agent", "DriftAgent", "Misunderstood", "NoopAgent", "RunbookAgent", "choose"]
+__all__ = [
+    "Agent",
+    "DriftAgent",
+    "IncidentAgent",
+    "Misunderstood",
+    "NoopAgent",
+    "RunbookAgent",
+    "choose",
+]
 
 
 def choose(agents: Sequence[Agent], submitted: TaskSubmitted) -> Agent | Misunderstood:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pydantic import JsonValue
+from smartops.contracts.constraints import UNCONSTRAINED, Constraints
 from smartops.contracts.events import TaskSpec, TaskSubmitted
 from smartops.contracts.maintenance import MaintenanceWindow
 from smartops.contracts.plan import HOUR_MS, AgentRef, OnTimeout, PlanType, Precondition, Step
@@ -74,6 +75,9 @@ class Draft:
     phases: tuple[DraftPhase, ...]
     total_assets: int
     preconditions: tuple[Precondition, ...] = ()
+    look_first: bool = False
+    """Have the targets read before the plan is written, and rest it on what is found: for agents
+    that ask nothing themselves."""
     maintenance: MaintenanceWindow | None = None
     max_run_ms: int = 4 * HOUR_MS
     on_timeout: OnTimeout = "pause"
@@ -115,6 +119,11 @@ class Agent(Protocol):
         spec: TaskSpec,
         answers: Mapping[str, JsonValue],
         tools: Mapping[str, ToolDescriptor],
+        constraints: Constraints = UNCONSTRAINED,
     ) -> Draft | Misunderstood:
-        """Write the plan, given the answers by question kind."""
+        """Write the plan, given the answers by question kind.
+
+        What is to be left out stands in the intent's scope already; how large phases may be, in the
+        constraints. A plan that does not keep to them is dropped.
+        """
         ...

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import JsonValue
+from smartops.contracts.constraints import UNCONSTRAINED, Constraints
 from smartops.contracts.events import TaskSpec, TaskSubmitted
 from smartops.contracts.plan import AgentRef
 from smartops.contracts.tools import ToolDescriptor
 from smartops.contracts.wire import Environment, JsonObject
 from smartops.planner.agents.base import Draft, DraftPhase, Misunderstood, Question
+from smartops.planner.agents.holding import still_golden, still_versions
 from smartops.planner.agents.phasing import (
     Windows,
     canary_and_waves,
@@ -32,6 +34,8 @@ _ENVIRONMENTS = {
     "dev": Environment.DEVELOPMENT,
     "sandbox": Environment.SANDBOX,
 }
+_SOME_ROLE = "web-server"
+"""Whose golden version holds for assets that are named one by one."""
 _NO_ROLE = {"the", "all", "my", "our", "of", "on", "these", "those", *_ENVIRONMENTS}
 
 
@@ -97,7 +101,7 @@ class DriftAgent:
                 "golden",
                 "get_golden_image",
                 spec.environment.value,
-                {"role": role or "web-server"},
+                {"role": role or _SOME_ROLE},
             ),
         )
 
@@ -107,6 +111,7 @@ class DriftAgent:
         spec: TaskSpec,
         answers: Mapping[str, JsonValue],
         tools: Mapping[str, ToolDescriptor],
+        constraints: Constraints = UNCONSTRAINED,
     ) -> Draft | Misunderstood:
         """Patch what strayed, canary first; with nothing astray, only look once more."""
         assets = _assets(answers["inventory"])
@@ -121,8 +126,9 @@ class DriftAgent:
         astray = [name for name, found in assets.items() if found != version]
         if not astray:
             return self._look_again(spec, tools["query_assets"], version, assets)
+        role = self._role(submitted) or _SOME_ROLE
         phases = []
-        for name, members in canary_and_waves(astray, len(assets)):
+        for name, members in canary_and_waves(astray, len(assets), constraints.most(len(assets))):
             window = self.windows.canary if name == "Canary" else self.windows.wave
             phases.append(
                 DraftPhase(
@@ -148,6 +154,15 @@ class DriftAgent:
             f"in {spec.environment} using {version}",
             phases=tuple(phases),
             total_assets=len(assets),
+            preconditions=(
+                still_golden(spec.environment, tools["get_golden_image"], role, version),
+                *still_versions(
+                    spec.environment,
+                    {name: assets[name] for name in astray},
+                    tools.get(tools["apply_patch"].before or ""),
+                    tools["query_assets"],
+                ),
+            ),
             maintenance=self.windows.maintenance,
         )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 from smartops.contracts.commands import WantedStep
+from smartops.contracts.constraints import UNCONSTRAINED, Constraints
 from smartops.contracts.events import TaskSpec, TaskSubmitted
 from smartops.contracts.plan import AgentRef
 from smartops.contracts.tools import ToolDescriptor
@@ -61,9 +62,10 @@ class NoopAgent:
         spec: TaskSpec,
         answers: Mapping[str, JsonValue],
         tools: Mapping[str, ToolDescriptor],
+        constraints: Constraints = UNCONSTRAINED,
     ) -> Draft | Misunderstood:
         """One phase, one step after the other, nothing to watch."""
-        del spec, answers
+        del spec, answers, constraints
         wanted = submitted.context.steps or tuple(
             WantedStep(tool="noop", target="noop", arguments={"n": number})
             for number in range(1, _STEPS + 1)

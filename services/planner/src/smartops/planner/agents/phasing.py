@@ -53,12 +53,20 @@ class Windows:
             is_open(self.maintenance, datetime(1970, 1, 1, tzinfo=UTC))
 
 
-def canary_and_waves(items: Sequence[T], total: int) -> list[tuple[str, tuple[T, ...]]]:
-    """Cut items into a canary and waves, measured against a fleet of `total`."""
+def canary_and_waves(
+    items: Sequence[T], total: int, most: int | None = None
+) -> list[tuple[str, tuple[T, ...]]]:
+    """Cut items into a canary and waves, measured against a fleet of `total`.
+
+    Args:
+        items: to be cut.
+        total: size of the fleet.
+        most: largest phase that is wanted; None leaves it to the shares.
+    """
     if not items:
         return []
-    canary = max(1, min(CANARY_MAX, math.floor(total * CANARY_SHARE)))
-    wave = max(1, math.floor(total * WAVE_SHARE))
+    canary = max(1, min(CANARY_MAX, math.floor(total * CANARY_SHARE), most or CANARY_MAX))
+    wave = max(1, min(math.floor(total * WAVE_SHARE), most or total))
     phases = [("Canary", tuple(items[:canary]))]
     rest = items[canary:]
     phases += [

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 from smartops.contracts.commands import WantedStep
+from smartops.contracts.constraints import UNCONSTRAINED, Constraints
 from smartops.contracts.events import TaskSpec, TaskSubmitted
 from smartops.contracts.plan import AgentRef, Step
 from smartops.contracts.tools import ToolDescriptor
@@ -31,6 +32,8 @@ class RunbookAgent:
     windows: Windows
     watched: frozenset[str]
     """Tools after which their targets are watched; others act on nothing that has a health."""
+    look_first: bool = False
+    """Whether its plans rest on how their targets stand when they are written."""
     ref: AgentRef = AgentRef(name="runbook", version="1.0.0")
     purpose: str = "carry out the steps given in context.steps"
 
@@ -67,12 +70,19 @@ class RunbookAgent:
         spec: TaskSpec,
         answers: Mapping[str, JsonValue],
         tools: Mapping[str, ToolDescriptor],
+        constraints: Constraints = UNCONSTRAINED,
     ) -> Draft | Misunderstood:
         """Group by target, keep the order within each; what only looks at the whole comes last."""
         del answers
         acting, closing = by_target(submitted.context.steps)
-        cut = canary_and_waves(list(acting), len(acting)) if acting else []
-        if len(acting) == 1:
+        for target in submitted.context.scope.exclude_assets:
+            acting.pop(target, None)
+            closing.pop(target, None)
+        if not acting and not closing:
+            return Misunderstood("scope_error", "every step's target is to be left out")
+        most = constraints.most(len(acting))
+        cut = canary_and_waves(list(acting), len(acting), most) if acting else []
+        if len(acting) == 1 and not constraints.canary_required:
             cut = [("Steps", tuple(acting))]
         if closing:
             cut.append(("Conclusion", tuple(closing)))
@@ -90,10 +100,12 @@ class RunbookAgent:
             phases.append(self._phase(name, tuple(steps)))
         return Draft(
             type="runbook",
-            summary=f"{len(submitted.context.steps)} steps on {len(acting)} targets "
-            f"in {spec.environment}: {spec.goal}"[:1000],
+            summary=f"{len(ids)} steps on {len(acting)} targets in {spec.environment}: {spec.goal}"[
+                :1000
+            ],
             phases=tuple(phases),
             total_assets=len(acting),
+            look_first=self.look_first,
             maintenance=self.windows.maintenance,
         )
 

@@ -1,4 +1,4 @@
-"""`approvals`, `approve`, `reject`: what waits for a person, and the person's word."""
+"""`approve`, `reject`, `break-glass`: a person's word on a plan that waits for it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from smartops.sdk.short_id import short
 
 if TYPE_CHECKING:
     from smartops.contracts.bounds import Limits
+    from smartops.contracts.constraints import Constraints
     from smartops.sdk.client import Client
     from smartops.sdk.plan_card import PlanCard
 
@@ -24,6 +25,11 @@ Task = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; the plan is shown anyway.")]
 Full = Annotated[bool, typer.Option("--full", help="Show every target, argument and digest.")]
+For = Annotated[
+    str | None,
+    typer.Option("--for", metavar="NAME", help="In whose name, who handed you his voice."),
+]
+Then = Literal["archive", "replan"]
 Ident = Annotated[
     str | None,
     typer.Option("--id", metavar="ID", help="Name of this request: sent twice, it counts once."),
@@ -32,40 +38,9 @@ Ident = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (approvals, approve, reject):
+    for command in (approve, reject):
         app.command(cls=HelpfulCommand, rich_help_panel="Decide")(command)
-
-
-def approvals(
-    context: typer.Context,
-    *,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Those that were decided or have expired, too.")
-    ] = False,
-    limit: Annotated[int, typer.Option(metavar="N", min=1, max=1000)] = 50,
-) -> None:
-    """List the plans that wait for a person's decision.
-
-    Examples:
-      smartops approvals
-      smartops --json approvals --all
-    """
-
-    async def action(session: Session) -> int:
-        async with session.reader() as reader:
-            rows = await reader.approvals(status=None if everything else "pending", limit=limit)
-        if session.json:
-            session.data(rows)
-        elif rows:
-            session.show(_table(rows))
-            if any(row["status"] == "pending" for row in rows):
-                line = session.command("--as", "approver", "approve", "TASK")
-                session.note(f"Read one and decide: {line}", style="dim")
-        else:
-            session.show("Nothing waits for a decision.")
-        return Exit.OK
-
-    run(context, action)
+    app.command("break-glass", cls=HelpfulCommand, rich_help_panel="Decide")(break_glass)
 
 
 def approve(
@@ -85,6 +60,7 @@ def approve(
         str | None,
         typer.Option(metavar="TIME", help="Approve until 14:00, for 45m, or until a date."),
     ] = None,
+    in_name_of: For = None,
     yes: Yes = False,
     full: Full = False,
     ident: Ident = None,
@@ -104,26 +80,120 @@ def approve(
       smartops --as approver approve 3f2a
       smartops --as approver approve 3f2a --max-targets 20 --until 14:00
       smartops --as approver approve 3f2a --yes --note "change 4711"
+      smartops --as ben approve 3f2a --for ada
     """
     asked = (max_targets, max_calls, until)
-    _decide(context, "approve", task, note, ident, yes=yes, full=full, asked=asked)
+    _decide(context, "approve", task, note, ident, yes=yes, full=full, asked=asked, name=in_name_of)
 
 
 def reject(
     context: typer.Context,
     *,
     task: Task,
-    note: Annotated[str, typer.Option(metavar="TEXT", help="Why; the requester reads it.")],
+    note: Annotated[
+        str,
+        typer.Option("--note", "--reason", metavar="TEXT", help="Why; the requester reads it."),
+    ],
+    replan: Annotated[
+        bool,
+        typer.Option("--replan", help="Have another plan written instead of an end."),
+    ] = False,
+    exclude: Annotated[
+        list[str], typer.Option(metavar="TARGET", help="Leave this one out. As often as needed.")
+    ] = [],  # noqa: B006 - never changed
+    max_batch_percent: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, max=100, help="Change at most N per cent in one phase."),
+    ] = None,
+    max_batch_size: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Change at most N targets in one phase.")
+    ] = None,
+    canary: Annotated[bool, typer.Option("--canary", help="Begin with a canary.")] = False,
+    in_name_of: For = None,
     yes: Yes = False,
     full: Full = False,
     ident: Ident = None,
 ) -> None:
-    """Read a task's plan, then reject it. One rejection is enough.
+    """Read a task's plan, then reject it. One rejection is enough, and ends the task.
+
+    With --replan it does not: another plan is written, on what is found then, and within what you
+    ask for. It comes back for a decision. After some rounds (three, unless set otherwise) the task
+    ends all the same.
+
+    Examples:
+      smartops --as approver reject 3f2a --note "not on a Friday"
+      smartops --as approver reject 3f2a --replan --exclude web-3 --reason "being worked on"
+    """
+    wish = _wish(exclude, max_batch_percent, max_batch_size, canary=canary)
+    if wish is not None and not replan:
+        raise typer.BadParameter("what the next plan must keep to wants --replan")
+    then: Then = "replan" if replan else "archive"
+    _decide(
+        context,
+        "reject",
+        task,
+        note,
+        ident,
+        yes=yes,
+        full=full,
+        name=in_name_of,
+        then=then,
+        wish=wish,
+    )
+
+
+def break_glass(
+    context: typer.Context,
+    *,
+    task: Task,
+    justification: Annotated[
+        str,
+        typer.Option(
+            "--justification", "-j", metavar="TEXT", help="Why nobody else could; 20 letters least."
+        ),
+    ],
+    yes: Yes = False,
+    full: Full = False,
+    ident: Ident = None,
+) -> None:
+    """Let a plan that waits for people run at once, alone, in an emergency.
+
+    Needs the role `break-glass`, in your own name; you may have asked for the task yourself. It
+    stands in for people, never for policy: what policy refuses stays refused. It is told of loudly,
+    and opens a task in which somebody looks into it.
 
     Example:
-      smartops --as approver reject 3f2a --note "not on a Friday"
+      smartops --as approver break-glass 3f2a -j "customers cannot pay, nobody else is awake"
     """
-    _decide(context, "reject", task, note, ident, yes=yes, full=full)
+
+    async def action(session: Session) -> int:
+        from smartops.contracts.commands import SHORTEST_JUSTIFICATION  # noqa: PLC0415 - the same
+
+        if len(justification) < SHORTEST_JUSTIFICATION:
+            raise Usage(f"--justification needs {SHORTEST_JUSTIFICATION} letters at least: say why")
+        if not yes and not session.asks:
+            raise Usage("nobody can be asked here: add --yes to break the glass without a question")
+        async with await session.client() as client:
+            found = await client.reader.find_task(task)
+            session.about = short(found)
+            approval = await _asked_about(client, found)
+            card = await client.card(found, approval["plan_hash"])
+            _show(session, client, card, approval, full=full)
+            if not yes and not _asked("break the glass and run"):
+                session.note("Nothing was decided.")
+                return Exit.WAITING
+            done = await client.break_glass(
+                found, card.plan_hash, card.assessment_hash, justification, id=ident
+            )
+        if session.json:
+            session.data({"task": found, "event": done.event.id, "already": done.already})
+        elif done.already:
+            session.show(f"{short(found)} had been approved already: no glass was broken")
+        else:
+            session.show(f"{short(found)} runs now, by your word alone; this is being looked into")
+        return Exit.OK
+
+    run(context, action)
 
 
 def _decide(
@@ -136,39 +206,81 @@ def _decide(
     yes: bool,
     full: bool,
     asked: tuple[int | None, int | None, str | None] = (None, None, None),
+    name: str | None = None,
+    then: Then = "archive",
+    wish: dict[str, Any] | None = None,
 ) -> None:
     async def action(session: Session) -> int:
+        from smartops.contracts.events import TaskApprovalRejected  # noqa: PLC0415 - the same
+
         limits = _limits(*asked)
         if not yes and not session.asks:
             raise Usage(f"nobody can be asked here: add --yes to {decision} without a question")
         async with await session.client() as client:
             found = await client.reader.find_task(task)
             session.about = short(found)
-            approval = await _pending(client, found)
-            card = await client.card(found, approval["plan_hash"])
-            _show(session, client, card, approval, full=full)
-            if not yes and not _asked(decision):
-                session.note("Nothing was decided.")
-                return Exit.WAITING
-            # The hashes of the bytes that were shown, not those of the row that led to them.
+            person = await _person(client, name)
+            approval = await _asked_about(client, found)
+            seen = approval["plan_hash"], approval["assessment_hash"]
+            if approval["status"] == "pending":
+                card = await client.card(found, approval["plan_hash"])
+                _show(session, client, card, approval, full=full)
+                if not yes and not _asked(decision):
+                    session.note("Nothing was decided.")
+                    return Exit.WAITING
+                # The hashes of the bytes that were shown, not those of the row that led to them.
+                seen = card.plan_hash, card.assessment_hash
+            # Of what was decided already the gate tells by whom and when.
             decided = await client.decide(
                 found,
-                card.plan_hash,
-                card.assessment_hash,
+                *seen,
                 decision,
                 note,
                 limits=limits,
+                for_actor=person,
+                then=then,
+                constraints=_constraints(wish),
                 id=ident,
             )
         if session.json:
             session.data({"task": found, "outcome": decided.outcome, "event": decided.event.id})
             return Exit.OK
-        session.show(f"{short(found)} {_OUTCOMES[decided.outcome]}")
-        if decided.outcome != "rejected":
+        if decided.already:
+            session.show(f"{short(found)} {decided.message}")
+            return Exit.OK
+        said = decided.event.data
+        anew = isinstance(said, TaskApprovalRejected) and said.then == "replan"
+        told = "rejected: another plan is being written" if anew else _OUTCOMES[decided.outcome]
+        session.show(f"{short(found)} {told}")
+        if isinstance(said, TaskApprovalRejected) and said.detail:
+            session.note(said.detail, style="yellow")
+        if anew or decided.outcome != "rejected":
             session.note(f"Follow it: {session.command('watch', short(found))}", style="dim")
         return Exit.OK
 
     run(context, action)
+
+
+def _wish(
+    exclude: list[str], percent: int | None, size: int | None, *, canary: bool
+) -> dict[str, Any] | None:
+    told = {
+        "exclude_assets": tuple(exclude),
+        "max_batch_percent": percent,
+        "max_batch_size": size,
+        "canary_required": canary,
+    }
+    return told if any(told.values()) else None
+
+
+def _constraints(wish: dict[str, Any] | None) -> Constraints:
+    from pydantic import ValidationError  # noqa: PLC0415 - help must not wait for it
+    from smartops.contracts.constraints import Constraints  # noqa: PLC0415 - the same
+
+    try:
+        return Constraints(**(wish or {}))
+    except ValidationError as error:
+        raise Usage(f"--exclude: {error.errors()[0]['msg']}") from error
 
 
 def _limits(max_targets: int | None, max_calls: int | None, until: str | None) -> Limits:
@@ -186,11 +298,27 @@ _OUTCOMES = {
 }
 
 
-async def _pending(client: Client, task: UUID) -> dict[str, Any]:
+async def _person(client: Client, name: str | None) -> UUID | None:
+    """The actor in whose name one speaks; None: one's own."""
+    from smartops.sdk.errors import NotFound  # noqa: PLC0415 - help must not wait for it
+
+    if name is None:
+        return None
+    for row in await client.reader.actors():
+        if name in (row["name"], str(row["actor"])):
+            actor: UUID = row["actor"]
+            return actor
+    raise NotFound(
+        f"nobody is called {name!r}. `smartops delegation list` shows who speaks for whom."
+    )
+
+
+async def _asked_about(client: Client, task: UUID) -> dict[str, Any]:
+    """What people are, or were, asked about last; only they can have decided it."""
     from smartops.sdk.errors import NotFound  # noqa: PLC0415 - help must not wait for it
 
     rows = await client.reader.approvals(task=task, status=None, limit=1)
-    if rows and rows[0]["status"] == "pending":
+    if rows and rows[0]["status"] in ("pending", "approved", "rejected"):
         return rows[0]
     if rows:
         raise NotFound(
@@ -226,28 +354,3 @@ def _show(
 
 def _asked(decision: str) -> bool:
     return typer.confirm(f"{decision.capitalize()} this plan?", default=False, err=True)
-
-
-def _table(rows: list[dict[str, Any]]) -> Any:
-    from smartops.sdk.cli.people import who  # noqa: PLC0415 - the same
-    from smartops.sdk.cli.tables import table  # noqa: PLC0415 - the same
-    from smartops.sdk.cli.text import age  # noqa: PLC0415 - the same
-
-    now = datetime.now(UTC)
-    decided = any(row["status"] != "pending" for row in rows)
-    return table(
-        ["task", "plan", "risk", "environment", "what", "asked by", "due"],
-        [
-            [
-                short(row["task"]),
-                str(row["number"]),
-                row["risk_level"] or "-",
-                row["environment"],
-                row["summary"],
-                who(row["requester"]) if row["requester"] else "-",
-                age(row["expires_at"], now) if row["status"] == "pending" else row["status"],
-            ]
-            for row in rows
-        ],
-        last="due or decided" if decided else None,
-    )

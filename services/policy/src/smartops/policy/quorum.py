@@ -1,0 +1,87 @@
+"""Whether enough people agreed: distinct, uninvolved, and with the roles that were asked. Pure.
+
+Voices are counted in the order in which they were heard. One counts if nobody who stands behind it
+(who spoke, and for whom) stands behind one that counts already: a person with two credentials, or
+one who speaks for another and that other himself, are one voice. Counting in order makes it
+monotonous: a further yes never takes one away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from smartops.contracts.events import Approval, TaskApprovalRequired
+
+__all__ = ["APPROVER", "SENIOR", "Tally", "holds", "tally"]
+
+APPROVER = "approver"
+SENIOR = "senior-approver"
+"""Counts as an approver, too."""
+
+
+def holds(roles: Iterable[str], role: str) -> bool:
+    """Whether somebody with these roles may speak as one with that role."""
+    held = set(roles)
+    return role in held or (role == APPROVER and SENIOR in held)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How far a quorum has come."""
+
+    counted: tuple[Approval, ...]
+    missing: int
+    """Voices still needed, by number."""
+    wanted: tuple[str, ...]
+    """Roles that none of the counted voices holds."""
+
+    @property
+    def reached(self) -> bool:
+        """Enough people, and each role among them."""
+        return not self.missing and not self.wanted
+
+    def persons(self) -> frozenset[UUID]:
+        """Everybody who stands behind a voice that counts."""
+        return frozenset().union(*(voice.persons for voice in self.counted))
+
+
+def tally(
+    required: TaskApprovalRequired,
+    escalated: Sequence[str],
+    voices: Iterable[Approval],
+    involved: frozenset[UUID] = frozenset(),
+) -> Tally:
+    """Count the voices that said yes.
+
+    Args:
+        required: how many, and which roles.
+        escalated: roles that were asked later. Whoever holds one stands in for every role that was
+            asked, but is still one voice: an escalation never lowers the number.
+        voices: in the order in which they were heard.
+        involved: actors who had a hand in the plan; whatever stands behind them does not count.
+    """
+    counted: list[Approval] = []
+    persons: set[UUID] = set(involved)
+    for voice in voices:
+        if persons.isdisjoint(voice.persons) and _speaks(required, escalated, voice):
+            counted.append(voice)
+            persons |= voice.persons
+    stand_ins = any(holds(_roles(required, voice), role) for voice in counted for role in escalated)
+    wanted = tuple(
+        role
+        for role in required.roles
+        if not stand_ins and not any(holds(_roles(required, voice), role) for voice in counted)
+    )
+    return Tally(tuple(counted), max(0, required.quorum - len(counted)), wanted)
+
+
+def _speaks(required: TaskApprovalRequired, escalated: Sequence[str], voice: Approval) -> bool:
+    asked = (*required.roles, *escalated)
+    return any(holds(_roles(required, voice), role) for role in asked)
+
+
+def _roles(required: TaskApprovalRequired, voice: Approval) -> tuple[str, ...]:
+    # Voices from before roles were noted had been let through for the one role asked then.
+    return voice.roles or (required.role,)
