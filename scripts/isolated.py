@@ -20,7 +20,7 @@ import bootstrap
 
 TESTS = {
     "planner": "test_planner_*.py",
-    "policy": "test_policy_domain*.py",
+    "policy": "test_policy_[abdgmpst]*.py",
     "runner": "test_runner_[dopw]*.py",
     "tool_gateway": "test_gateway_*.py",
     "audit": "test_audit_*.py",

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from smartops.contracts.wire import Environment
-from smartops.policy import quality, risk
-from smartops.policy.modes import Autonomy, read_autonomy
-from smartops.policy.quality import quality_of
-from smartops.policy.reach import Reach
-from smartops.policy.track import TrackRecord
+from smartops.policy.agents.track import TrackRecord
+from smartops.policy.scoring import quality, risk
+from smartops.policy.scoring.modes import Autonomy, read_autonomy
+from smartops.policy.scoring.quality import quality_of
+from smartops.policy.scoring.reach import Reach
 
 from blocks.markdown import code, table
 from blocks.settings import docs_of

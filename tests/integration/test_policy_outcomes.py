@@ -33,14 +33,14 @@ from smartops.eventstore import EventStore
 from smartops.eventstore.results import Committed, Conflict
 from smartops.eventstore.rows import StoredRow
 from smartops.eventstore.units import Trigger
-from smartops.policy.autonomy import Why
-from smartops.policy.bounds import envelope_of
-from smartops.policy.levels import Levels
-from smartops.policy.outcomes import Outcomes
+from smartops.policy.agents.autonomy import Why
+from smartops.policy.agents.levels import Levels
+from smartops.policy.agents.outcomes import Outcomes
+from smartops.policy.agents.track import TrackRecord, Tracks, track_reactor
+from smartops.policy.gate.bounds import envelope_of
+from smartops.policy.gate.state import Gate, evolve
+from smartops.policy.gate.voting import voice_of
 from smartops.policy.settings import PolicySettings
-from smartops.policy.state import Gate, evolve
-from smartops.policy.track import TrackRecord, Tracks, track_reactor
-from smartops.policy.voting import voice_of
 from smartops.runtime.cues import Cue, cue_of_row
 from smartops.runtime.decision import Decision
 from smartops.runtime.plans import Plans

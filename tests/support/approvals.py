@@ -25,9 +25,9 @@ from smartops.contracts.standing import StandingClass
 from smartops.contracts.wire import Environment, RiskLevel
 from smartops.policy import domain
 from smartops.policy.domain import Terms, Voter, Weighed
-from smartops.policy.offers import Offer, Standing
-from smartops.policy.prompting import Schedule
-from smartops.policy.state import Gate
+from smartops.policy.gate.prompting import Schedule
+from smartops.policy.gate.state import Gate
+from smartops.policy.mandates.offers import Offer, Standing
 from smartops.runtime.decision import Decision
 from support.plans import TASK, TENANT, plan
 

@@ -15,13 +15,14 @@ from smartops.contracts.folds import GateView, RunView
 from smartops.contracts.streams import parse_stream
 from smartops.policy import domain
 from smartops.policy.domain import Terms
-from smartops.policy.prompting import Schedule
-from smartops.policy.state import Gate
+from smartops.policy.gate.prompting import Schedule
+from smartops.policy.gate.state import Gate
 from smartops.runtime.decision import Decision, SetTimer
 from support.gate_oracle import Oracle
 from support.gate_people import People
 from support.line_gate import GateRecord
-from support.line_model import MAX_REPLANS, LineModel
+from support.line_model import LineModel
+from support.line_runner import MAX_REPLANS
 from support.line_tools import Choose
 from support.plans import TASK
 

@@ -13,8 +13,8 @@ import pytest
 from smartops.contracts.events import TaskApprovalGranted
 from smartops.contracts.folds import GateView, evolve_gate
 from smartops.contracts.wire import Purpose
-from smartops.policy.state import Gate
-from smartops.policy.state import evolve as evolve_policy
+from smartops.policy.gate.state import Gate
+from smartops.policy.gate.state import evolve as evolve_policy
 from smartops.tool_gateway.checks import Denial, Permit
 from support.gate_plans import PlansSide
 from support.gate_thieves import ask_for_a_step, change_a_row
@@ -52,6 +52,8 @@ class GateModel(PlansSide, VoicesSide):
             line.lose_patience(choose)
         if what not in ("settle", "late"):
             self.through_the_line(lambda line: line.step_in(what))
+            for _ in range(4 if what == "expire" else 0):
+                self.through_the_line(lambda line: line.go_on(choose))
         elif doubts := line.in_doubt():
             roles = choose((("approver",), ("operator",), ("duty-manager",), (), None))
             retry, accept, alive = (choose((False, True)) for _ in range(3))

@@ -29,14 +29,14 @@ from smartops.contracts.ids import actor_id, principal
 from smartops.contracts.plan import Plan
 from smartops.contracts.standing import StandingClass
 from smartops.contracts.wire import Environment, EventData, RiskLevel
-from smartops.policy import standing as words
-from smartops.policy.delegation import delegate, end_delegation, handed_to
-from smartops.policy.offers import Offer, Standing, covers
-from smartops.policy.offers import evolve_standing as evolve_word
-from smartops.policy.quorum import holds
-from smartops.policy.state import Gate
-from smartops.policy.voting import Voter
-from smartops.policy.weighing import Weighed
+from smartops.policy.gate.quorum import holds
+from smartops.policy.gate.state import Gate
+from smartops.policy.gate.voting import Voter
+from smartops.policy.gate.weighing import Weighed
+from smartops.policy.mandates import standing as words
+from smartops.policy.mandates.delegation import delegate, end_delegation, handed_to
+from smartops.policy.mandates.offers import Offer, Standing, covers
+from smartops.policy.mandates.offers import evolve_standing as evolve_word
 from smartops.runtime.decision import Refusal
 from smartops.runtime.people import Known
 from support.line_gate import fold

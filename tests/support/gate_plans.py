@@ -16,9 +16,9 @@ from smartops.contracts.preconditions import seen_digest
 from smartops.contracts.wire import RiskLevel
 from smartops.policy import domain
 from smartops.policy.domain import Weighed
-from smartops.policy.offers import Offer
-from smartops.policy.replanning import ask_anew, not_as_asked
-from smartops.policy.state import Gate
+from smartops.policy.gate.replanning import ask_anew, not_as_asked
+from smartops.policy.gate.state import Gate
+from smartops.policy.mandates.offers import Offer
 from smartops.runtime.decision import Decision
 from support import approvals
 from support.gate_base import TERMS, GateBase

@@ -22,9 +22,9 @@ from smartops.contracts.folds import RunView
 from smartops.contracts.ids import principal
 from smartops.contracts.plan import Requester
 from smartops.policy import domain
-from smartops.policy.editing import Editor, decide_edit
-from smartops.policy.quorum import holds
-from smartops.policy.state import Gate
+from smartops.policy.gate.editing import Editor, decide_edit
+from smartops.policy.gate.quorum import holds
+from smartops.policy.gate.state import Gate
 from smartops.runtime.decision import Decision
 from support.gate_base import TERMS, GateBase
 from support.gate_people import CREDENTIALS, PEOPLE

@@ -11,9 +11,7 @@ from functools import partial
 from uuid import UUID
 
 from pydantic import JsonValue
-from smartops.contracts.commands import CallSettle
 from smartops.contracts.events import (
-    ActorMapped,
     TaskApprovalGranted,
     ToolCallCompleted,
     ToolCallDenied,
@@ -23,9 +21,9 @@ from smartops.contracts.events import (
     ToolCallSettled,
 )
 from smartops.contracts.folds import CallView, GateView, RunView, evolve_call
-from smartops.contracts.ids import actor_id, tool_key
+from smartops.contracts.ids import tool_key
 from smartops.contracts.plan import Plan
-from smartops.contracts.wire import Category, EventData, Idempotence, Purpose
+from smartops.contracts.wire import Category, EventData, Purpose
 from smartops.policy import domain as gates
 from smartops.runtime.decision import CancelTimer, Decision, SetTimer
 from smartops.tool_gateway import domain as calls
@@ -42,13 +40,12 @@ from smartops.tool_gateway.checks import (
 )
 from smartops.tool_gateway.ports import Answer, NotApplied, Unknown
 from smartops.tool_gateway.reach import check_reach
-from smartops.tool_gateway.settling import Settler, settle
 from smartops.tool_gateway.state import Call
 from smartops.tool_gateway.state import evolve as evolve_own
 from support.line_gate import GateRecord, fold
 from support.line_tools import PROBES, TOOLS, Choose, facts_of, sample_of
 from support.line_world import World
-from support.plans import TASK, TENANT
+from support.plans import TASK
 
 __all__ = ["SENDS", "GatewaySide"]
 
@@ -199,80 +196,6 @@ class GatewaySide:
             sent.call, lambda call: calls.conclude(call, sent.call, sent.send, answer, 1.0)
         )
 
-    # ---- settled by a person ---------------------------------------------------------------
-
-    def in_doubt(self) -> list[UUID]:
-        """Calls of which only a person can say whether they were applied."""
-        return [
-            ident
-            for ident in sorted(self.call_events)
-            if (call := self.call(ident)).ended is None
-            and call.uncertain is not None
-            and call.uncertain.next == "human"
-        ]
-
-    def takes_long(self) -> list[tuple[UUID, str]]:
-        """Calls under way that cannot be repeated, with the timer of their deadline."""
-        opaque = [sent for sent in self.flying if sent.idempotence is Idempotence.OPAQUE]
-        keys = [(sent.call, f"deadline/{sent.send}") for sent in opaque]
-        return [key for key in keys if key in self.timers]
-
-    def tries_again(self) -> bool:
-        """Whether a call whose answer was lost is about to be sent again."""
-        return any(name.startswith("retry/") for _, name in self.timers)
-
-    def lose_patience(self, choose: Choose) -> None:
-        """A call takes longer than it may, and is still under way."""
-        ident, name = choose(self.takes_long())
-        self.timers.discard((ident, name))
-        self.spent.add((ident, name))
-        self._to_call(ident, lambda call: calls.answer_lost(call, ident, name))
-
-    def settle(
-        self,
-        ident: UUID,
-        roles: tuple[str, ...] | None = ("approver",),
-        *,
-        retry: bool = False,
-        accept_double: bool = False,
-        alive: bool = False,
-    ) -> bool:
-        """A person who has looked says what became of a call; whether that counted.
-
-        Args:
-            ident: the call.
-            roles: of whoever says it; None for somebody whom nobody knows.
-            retry: the step may be attempted again, if it was not done.
-            accept_double: though whoever sent it may yet send it.
-            alive: whether the gateway that sent it lives.
-        """
-        if on_its_way := [sent for sent in self.flying if sent.call == ident]:
-            # Nobody can tell yet. What can be told: it may not be attempted beside that.
-            if on_its_way[0].idempotence is not Idempotence.OPAQUE:
-                return False
-            retry, accept_double, alive = True, False, True
-        done = not on_its_way and self.world.applied[ident]
-        retry = retry and not done
-        command = CallSettle(
-            call=ident,
-            outcome="applied" if done else "not_applied",
-            retry=retry,
-            accept_double=accept_double and retry,
-            note="looked",
-        )
-        actor = None
-        if roles is not None:
-            actor = ActorMapped(
-                actor=actor_id(TENANT, "ola"), name="ola", principals=("ola",), roles=roles
-            )
-        who = Settler("ola", actor, compare_and_set=False, alive=alive, now=self.now)
-        decision = self._to_call(ident, lambda call: settle(call, ident, command, who))
-        if decision.events:
-            assert not on_its_way, "attempted again while the first may yet take effect"
-            assert roles is not None
-            assert {"approver", "operator"} & set(roles)
-        return bool(decision.events)
-
     # ---- what a call says must be so -------------------------------------------------------
 
     def _to_call(self, ident: UUID, decide: Callable[[Call], Decision]) -> Decision:
@@ -289,7 +212,7 @@ class GatewaySide:
                 case ToolCallFailed():
                     assert not self.world.applied.get(ident), "called failed, but was applied"
                 case ToolCallSettled():
-                    assert event.applied == self.world.applied[ident], "settled as it was not"
+                    assert event.applied == self.world.applied.get(ident, False), "settled falsely"
                 case ToolCallDenied():
                     self.cues.append(partial(self._heed_breach, event))
                 case _:

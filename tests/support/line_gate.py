@@ -9,8 +9,8 @@ from typing import TypeVar
 from smartops.contracts.events import TaskApprovalGranted, TaskPlanValidated
 from smartops.contracts.folds import GateView, evolve_gate
 from smartops.contracts.wire import EventData
-from smartops.policy.state import Gate
-from smartops.policy.state import evolve as evolve_policy
+from smartops.policy.gate.state import Gate
+from smartops.policy.gate.state import evolve as evolve_policy
 from support.grants import GRANTED_AT
 
 __all__ = ["GateRecord", "fold", "granted_alone"]

@@ -22,9 +22,9 @@ from smartops.contracts.folds import GateView, StandingView, evolve_gate, evolve
 from smartops.contracts.plan import Plan
 from smartops.contracts.wire import EventData
 from smartops.policy import domain
-from smartops.policy.offers import Standing
-from smartops.policy.state import Gate, evolve
-from smartops.policy.voting import voice_of
+from smartops.policy.gate.state import Gate, evolve
+from smartops.policy.gate.voting import voice_of
+from smartops.policy.mandates.offers import Standing
 from support import approvals
 from support.approvals import NOW, TERMS, Person, breaking, given_word, offer_of, voting
 from support.grants import grant_for

@@ -40,9 +40,9 @@ from smartops.contracts.wire import Check, Environment, EventData, Purpose, Risk
 from smartops.eventstore import StoredRow
 from smartops.eventstore.chain import GENESIS, chain_hash
 from smartops.policy.domain import Terms, Voter, decide_vote
-from smartops.policy.pipeline import check_rules
-from smartops.policy.state import Gate
-from smartops.policy.state import evolve as evolve_gate
+from smartops.policy.gate.state import Gate
+from smartops.policy.gate.state import evolve as evolve_gate
+from smartops.policy.scoring.pipeline import check_rules
 from smartops.policy_engine import RegorusEngine, default_bundle_path
 from smartops.runner import domain
 from smartops.runner.health import sample_tool

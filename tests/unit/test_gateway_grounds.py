@@ -13,9 +13,9 @@ from smartops.contracts.wire import EventData
 from smartops.eventstore.store import EventStore
 from smartops.eventstore.units import Trigger
 from smartops.policy import domain
-from smartops.policy.offers import Standing
-from smartops.policy.state import Gate
-from smartops.policy.state import evolve as evolve_gate_of_policy
+from smartops.policy.gate.state import Gate
+from smartops.policy.gate.state import evolve as evolve_gate_of_policy
+from smartops.policy.mandates.offers import Standing
 from smartops.runtime.decision import Decision
 from smartops.runtime.reactor import Reaction, Reactor
 from smartops.runtime.recording import Cause, Recorder

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from smartops.contracts.bounds import Envelope, Limits, ParameterBound
 from smartops.contracts.plan import Plan
 from smartops.contracts.wire import Category
-from smartops.policy.bounds import ATTEMPTS, envelope_of, expiry_within, too_wide
+from smartops.policy.gate.bounds import ATTEMPTS, envelope_of, expiry_within, too_wide
 from smartops.runner.steps import MAX_ATTEMPTS
 from smartops.sdk.cli.moments import moment
 from smartops.sdk.cli.session import Usage

@@ -23,11 +23,11 @@ from smartops.contracts.events import (
 from smartops.contracts.ids import principal
 from smartops.contracts.wire import Environment, EventData, RiskLevel
 from smartops.policy import domain
-from smartops.policy.offers import Standing, covers, evolve_standing
-from smartops.policy.prompting import Moment, Schedule
-from smartops.policy.quorum import tally
-from smartops.policy.state import Gate, evolve
-from smartops.policy.voting import voice_of
+from smartops.policy.gate.prompting import Moment, Schedule
+from smartops.policy.gate.quorum import tally
+from smartops.policy.gate.state import Gate, evolve
+from smartops.policy.gate.voting import voice_of
+from smartops.policy.mandates.offers import Standing, covers, evolve_standing
 from smartops.runtime.decision import Refusal, SetTimer
 from support.approvals import (
     NOW,

@@ -27,10 +27,10 @@ from smartops.contracts.folds import ActorView, GateView, evolve_actor, evolve_g
 from smartops.contracts.ids import actor_id
 from smartops.contracts.wire import Environment, EventData
 from smartops.policy import domain
-from smartops.policy.delegation import handed_to
-from smartops.policy.offers import Standing, covers, evolve_standing
-from smartops.policy.quorum import holds
-from smartops.policy.state import Gate, evolve
+from smartops.policy.gate.quorum import holds
+from smartops.policy.gate.state import Gate, evolve
+from smartops.policy.mandates.delegation import handed_to
+from smartops.policy.mandates.offers import Standing, covers, evolve_standing
 from smartops.runtime.decision import Decision, Elsewhere, Refusal
 from support.approvals import (
     NOW,

@@ -23,7 +23,7 @@ from smartops.contracts.folds import (
     plan_level,
 )
 from smartops.contracts.wire import Environment
-from smartops.policy.autonomy import (
+from smartops.policy.agents.autonomy import (
     Why,
     drifted,
     fall,

@@ -19,8 +19,8 @@ from smartops.contracts.events import (
 )
 from smartops.contracts.ids import actor_id
 from smartops.contracts.wire import EventData
-from smartops.policy import bundling
-from smartops.policy.bundling import ADMIN, Bundles, Tried, Who
+from smartops.policy.bundles import changes as bundling
+from smartops.policy.bundles.changes import ADMIN, Bundles, Tried, Who
 from smartops.runtime.decision import Decision
 
 NAMES = ("ada", "olga", "emil")

@@ -36,9 +36,9 @@ from smartops.contracts.maintenance import MaintenanceWindow
 from smartops.contracts.plan import Plan, seal
 from smartops.contracts.wire import RiskLevel
 from smartops.policy import domain
-from smartops.policy.bounds import envelope_of
 from smartops.policy.domain import EXPIRY_HANDLER, Terms, Voter, Weighed
-from smartops.policy.state import Gate, evolve
+from smartops.policy.gate.bounds import envelope_of
+from smartops.policy.gate.state import Gate, evolve
 from smartops.runtime.decision import Decision
 from support.given import Given, Outcome, given
 from support.plans import TASK, TENANT, phase, plan, step

@@ -32,7 +32,7 @@ from smartops.contracts.plan import Plan, seal
 from smartops.contracts.wire import EventData, RiskLevel
 from smartops.policy import domain
 from smartops.policy.domain import Terms, Voter, Weighed
-from smartops.policy.state import Gate, evolve
+from smartops.policy.gate.state import Gate, evolve
 from smartops.runtime.decision import Decision
 from support.grants import GRANTED_AT
 from support.plans import TASK, TENANT, plan

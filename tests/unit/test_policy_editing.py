@@ -38,9 +38,9 @@ from smartops.contracts.plan import Plan, Requester, seal
 from smartops.contracts.wire import Purpose, RiskLevel
 from smartops.policy import domain
 from smartops.policy.domain import Terms, Voter, Weighed
-from smartops.policy.editing import Editor, decide_edit
-from smartops.policy.replanning import gone_stale, not_as_asked
-from smartops.policy.state import Gate, evolve
+from smartops.policy.gate.editing import Editor, decide_edit
+from smartops.policy.gate.replanning import gone_stale, not_as_asked
+from smartops.policy.gate.state import Gate, evolve
 from smartops.runtime.decision import Decision
 from support.given import Given, given
 from support.plans import TASK, TENANT, phase, plan, step, tool

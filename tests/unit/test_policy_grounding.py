@@ -12,8 +12,8 @@ from smartops.contracts.plan import Plan
 from smartops.contracts.streams import PLATFORM
 from smartops.contracts.tools import ToolDescriptor
 from smartops.contracts.wire import Category, Environment
-from smartops.policy.grounding import Grounding
-from smartops.policy.track import TrackRecord
+from smartops.policy.agents.track import TrackRecord
+from smartops.policy.scoring.grounding import Grounding
 from support.plans import TASK, TENANT, phase, plan, step, tool
 
 NOW = datetime(2026, 11, 16, 12, tzinfo=UTC)

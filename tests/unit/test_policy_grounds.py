@@ -19,7 +19,7 @@ from smartops.contracts.events import (
 )
 from smartops.contracts.wire import EventData, Purpose
 from smartops.eventstore.store import EventStore
-from smartops.policy.grounds import Findings, Seen
+from smartops.policy.scoring.grounds import Findings, Seen
 from support.plans import TASK, TENANT
 from support.samples import sample
 

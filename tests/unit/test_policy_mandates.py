@@ -24,9 +24,9 @@ from smartops.contracts.folds import ActorView, evolve_actor
 from smartops.contracts.ids import actor_id
 from smartops.contracts.standing import StandingClass
 from smartops.contracts.wire import Environment, RiskLevel
-from smartops.policy.delegation import delegate, end_delegation, handed_to
-from smartops.policy.offers import Standing, evolve_standing
-from smartops.policy.standing import Giver, give, revoke
+from smartops.policy.mandates.delegation import delegate, end_delegation, handed_to
+from smartops.policy.mandates.offers import Standing, evolve_standing
+from smartops.policy.mandates.standing import Giver, give, revoke
 from smartops.runtime.decision import Decision
 from support.approvals import NOW
 from support.given import Given, given

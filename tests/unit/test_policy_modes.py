@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from smartops.contracts.wire import Environment
-from smartops.policy.modes import AutonomyFile, BlockedWindow, read_autonomy
+from smartops.policy.scoring.modes import AutonomyFile, BlockedWindow, read_autonomy
 
 
 def told(**fields: Any) -> AutonomyFile:

@@ -23,15 +23,15 @@ from smartops.contracts.plan import Plan, Requester, Step
 from smartops.contracts.rehearsing import rehearsal_of
 from smartops.contracts.tools import ToolDescriptor
 from smartops.contracts.wire import Category, Environment, Scope
-from smartops.policy.assessment import Standing
-from smartops.policy.grounds import Evidence, Seen
-from smartops.policy.inventory import inventory_of
-from smartops.policy.modes import AutonomyFile
-from smartops.policy.pipeline import Grounds, malformed, weigh_plan, writing_tools
-from smartops.policy.reach import reach_of
-from smartops.policy.safety import check_safety, must_be_asked
-from smartops.policy.track import TrackRecord
-from smartops.policy.weighing import Weighed
+from smartops.policy.agents.track import TrackRecord
+from smartops.policy.gate.weighing import Weighed
+from smartops.policy.scoring.assessment import Standing
+from smartops.policy.scoring.grounds import Evidence, Seen
+from smartops.policy.scoring.inventory import inventory_of
+from smartops.policy.scoring.modes import AutonomyFile
+from smartops.policy.scoring.pipeline import Grounds, malformed, weigh_plan, writing_tools
+from smartops.policy.scoring.reach import reach_of
+from smartops.policy.scoring.safety import check_safety, must_be_asked
 from smartops.policy_engine import RegorusEngine, default_bundle_path
 from support.plans import CHECKS, TASK, phase, plan, step, tool
 

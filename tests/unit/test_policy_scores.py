@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from smartops.contracts.wire import Environment, RiskLevel, Scope
-from smartops.policy.quality import DIMENSIONS, Quality, quality_of
-from smartops.policy.reach import Reach
-from smartops.policy.risk import WEIGHTS, Part, Risk, level_of, risk_of
-from smartops.policy.track import TrackRecord
+from smartops.policy.agents.track import TrackRecord
+from smartops.policy.scoring.quality import DIMENSIONS, Quality, quality_of
+from smartops.policy.scoring.reach import Reach
+from smartops.policy.scoring.risk import WEIGHTS, Part, Risk, level_of, risk_of
 
 MONDAY_NOON = datetime(2026, 11, 16, 12, tzinfo=UTC)
 NOW = datetime(2026, 11, 16, 12, tzinfo=UTC)

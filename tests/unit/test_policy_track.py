@@ -23,9 +23,9 @@ from smartops.contracts.folds import (
 from smartops.contracts.folds.track import COMPLETE_EVERY, MOST_REQUESTERS
 from smartops.contracts.streams import parse_stream
 from smartops.contracts.wire import Environment
-from smartops.policy.bounds import envelope_of
-from smartops.policy.outcomes import Anomaly, Told, anomalous, drawn_closer, falls
-from smartops.policy.track import Outcome, TrackRecord, note, record_of
+from smartops.policy.agents.outcomes import Anomaly, Told, anomalous, drawn_closer, falls
+from smartops.policy.agents.track import Outcome, TrackRecord, note, record_of
+from smartops.policy.gate.bounds import envelope_of
 from support.grants import grant_for
 from support.plans import plan
 

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from smartops.policy.actors import Directory, read_actors
-from smartops.policy.bundle import begin, engines_of, standing
-from smartops.policy.bundles import Governance
-from smartops.policy.bundling import Bundles
-from smartops.policy.bundling import evolve as evolve_bundles
-from smartops.policy.edits import Edits
-from smartops.policy.gates import Gates
-from smartops.policy.grounding import Grounding
+from smartops.policy.agents.levels import Levels, declare_default
+from smartops.policy.agents.outcomes import Outcomes
+from smartops.policy.agents.raising import Raising
+from smartops.policy.agents.track import Tracks, track_reactor
+from smartops.policy.bundles.changes import Bundles
+from smartops.policy.bundles.changes import evolve as evolve_bundles
+from smartops.policy.bundles.governance import Governance
+from smartops.policy.bundles.in_force import begin, engines_of, standing
+from smartops.policy.bundles.shadows import Shadows
+from smartops.policy.gate.edits import Edits
+from smartops.policy.gate.gates import Gates
+from smartops.policy.gate.state import Gate, evolve
+from smartops.policy.gate.stops import Stops
+from smartops.policy.gate.voters import Voters
+from smartops.policy.gate.votes import Votes
 from smartops.policy.handlers import (
     hear_of_agents,
     hear_of_approvals,
@@ -19,18 +27,10 @@ from smartops.policy.handlers import (
     hear_of_edits,
     register,
 )
-from smartops.policy.levels import Levels, declare_default
-from smartops.policy.mandates import Mandates
-from smartops.policy.outcomes import Outcomes
-from smartops.policy.raising import Raising
+from smartops.policy.mandates.standings import Standings
+from smartops.policy.mandates.words import Mandates
+from smartops.policy.scoring.grounding import Grounding
 from smartops.policy.settings import PolicySettings
-from smartops.policy.shadows import Shadows
-from smartops.policy.standings import Standings
-from smartops.policy.state import Gate, evolve
-from smartops.policy.stops import Stops
-from smartops.policy.track import Tracks, track_reactor
-from smartops.policy.voters import Voters
-from smartops.policy.votes import Votes
 from smartops.policy_engine import OpaAt
 from smartops.runtime.service import Service
 

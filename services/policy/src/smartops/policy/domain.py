@@ -6,12 +6,12 @@ own; this is the door to all of them.
 
 from __future__ import annotations
 
-from smartops.policy.breaking import break_glass
-from smartops.policy.controls import breach, cancel, halt, no_such_task, revoke
-from smartops.policy.granting import EXPIRY_HANDLER, Terms
-from smartops.policy.prompting import PROMPT_HANDLER, prompt
-from smartops.policy.voting import Voter, decide_vote, expire, refuse_vote
-from smartops.policy.weighing import Weighed, weigh
+from smartops.policy.gate.breaking import break_glass
+from smartops.policy.gate.controls import breach, cancel, halt, no_such_task, revoke
+from smartops.policy.gate.granting import EXPIRY_HANDLER, Terms
+from smartops.policy.gate.prompting import PROMPT_HANDLER, prompt
+from smartops.policy.gate.voting import Voter, decide_vote, expire, refuse_vote
+from smartops.policy.gate.weighing import Weighed, weigh
 
 __all__ = [
     "EXPIRY_HANDLER",

@@ -21,15 +21,15 @@ from smartops.contracts.commands import (
     TaskCancel,
 )
 from smartops.eventstore.rows import TimerRow
-from smartops.policy.bundles import Governance
+from smartops.policy.agents.outcomes import Outcomes
+from smartops.policy.agents.raising import Raising
+from smartops.policy.bundles.governance import Governance
 from smartops.policy.domain import EXPIRY_HANDLER, PROMPT_HANDLER
-from smartops.policy.edits import Edits
-from smartops.policy.gates import Gates
-from smartops.policy.mandates import Mandates
-from smartops.policy.outcomes import Outcomes
-from smartops.policy.raising import Raising
-from smartops.policy.stops import Stops
-from smartops.policy.votes import Votes
+from smartops.policy.gate.edits import Edits
+from smartops.policy.gate.gates import Gates
+from smartops.policy.gate.stops import Stops
+from smartops.policy.gate.votes import Votes
+from smartops.policy.mandates.words import Mandates
 from smartops.runtime.cues import Cue, Order
 from smartops.runtime.reactor import Reaction
 from smartops.runtime.service import Service

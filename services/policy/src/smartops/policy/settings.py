@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import Field, model_validator
-from smartops.policy.prompting import Schedule
+from smartops.policy.gate.prompting import Schedule
 from smartops.runtime.deciding import DecidingSettings
 
 __all__ = ["PolicySettings"]

@@ -1,0 +1,1 @@
+"""Which policy is in force: governed changes, and bundles that only look on."""

@@ -1,0 +1,1 @@
+"""Words of people given beforehand: voices handed over, classes of plans agreed to."""
