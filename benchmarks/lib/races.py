@@ -57,7 +57,7 @@ class Heard:
 
     gates: dict[UUID, Decided] = field(default_factory=dict)
     required: dict[tuple[UUID, int], TaskApprovalRequired] = field(default_factory=dict)
-    ended: set[UUID] = field(default_factory=set)
+    ended: dict[UUID, str] = field(default_factory=dict)
     refused: Counter[str] = field(default_factory=Counter)
 
     def hear(self, said: Said) -> None:
@@ -71,7 +71,7 @@ class Heard:
         if isinstance(said.data, TaskApprovalRequired):
             self.required[task, said.data.number] = said.data
         elif isinstance(said.data, _ENDS):
-            self.ended.add(task)
+            self.ended[task] = said.data.topic
 
 
 class Races:
@@ -137,8 +137,12 @@ class Races:
             self.stuck.append(f"task {task}: nothing was decided on plan {nth}")
             return
         granted = heard.gates[task].outcomes[nth][0].startswith("granted")
-        if granted and not await self._until(lambda: task in heard.ended):
+        if not granted:
+            return
+        if not await self._until(lambda: task in heard.ended):
             self.stuck.append(f"task {task} was granted and does not end")
+        elif heard.ended[task] == TaskFailed.topic:
+            self.stuck.append(f"task {task} was granted and failed")
 
     async def _ask(self, number: int, server: str) -> UUID:
         operator, ident = self._people[REQUESTER], f"race-{number}"

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from argparse import ArgumentParser, Namespace
+from collections import Counter
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +112,7 @@ async def approval_races(home: Path, plan: Plan, *, handle_signals: bool = True)
         "people_per_round": dict(sorted(races.sizes.items())),
         "commands": dict(races.said),
         "outcomes_of_first_plans": dict(first),
+        "ends": dict(Counter(heard.ended.values())),
         "plans": sum(len(gate.required) for gate in gates.values()),
         "granted_in_anothers_name": _in_anothers_name(gates),
         "runs_of_another_hash": other,

@@ -7,11 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from smartops.contracts.events import (
-    StandingUsed,
-    TaskApprovalGranted,
-)
-from smartops.contracts.folds import GateView, RunView
+from smartops.contracts.events import StandingUsed, TaskApprovalGranted
+from smartops.contracts.folds import GateView
 from smartops.contracts.streams import parse_stream
 from smartops.policy import domain
 from smartops.policy.domain import Terms
@@ -53,7 +50,6 @@ class GateBase:
         self.plans = self.oracle.plans
         self.timers: dict[str, datetime] = {}
         self.spent: set[str] = set()
-        self._looked_at = 0
 
     @property
     def gate(self) -> Gate:
@@ -69,9 +65,6 @@ class GateBase:
     def line(self) -> LineModel | None:
         """The run that the grant in force is for, or the last that there was."""
         return self.lines[-1] if self.lines else None
-
-    def _run(self) -> RunView:
-        return self.line.run_view if self.line and self.gate.grant else RunView()
 
     def gate_seen(self) -> GateView:
         """As the gateway knows it."""

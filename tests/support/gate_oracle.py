@@ -84,6 +84,8 @@ class Oracle:
                 self._decide(event.number, "expired")
             case TaskPlanEditAccepted():
                 self._decide(event.number, "edited")
+            case TaskPlanValidated():
+                self._as_asked(event.number)
             case TaskPlanRefused() if not event.unasked:
                 self._decide(event.number, "refused")
             case TaskPlanSuperseded(because="stale"):
@@ -221,6 +223,24 @@ class Oracle:
         assert len(plan.changed()) <= given.plans.max_targets
 
     # ---- what was said before --------------------------------------------------------------
+
+    def _as_asked(self, number: int) -> None:
+        """What people wanted of another plan is so."""
+        plan, before = self.plans[number], self._said[-2:]
+        left_out = {
+            asset
+            for event in self._said
+            if isinstance(event, TaskApprovalRejected)
+            for asset in event.constraints.exclude_assets
+        }
+        assert not left_out & set(plan.changed())
+        for event in before:
+            if isinstance(event, TaskPlanEditAccepted):
+                assert not set(event.edit.exclude) & set(plan.targets())
+                waits = {phase.wait_ms for phase in plan.header.phases}
+                assert all({change.wait_ms} == waits for change in event.edit.phases)
+                old = self.plans[event.number].targets()
+                assert set(plan.targets()) == set(old) - set(event.edit.exclude)
 
     def _decide(self, number: int, how: str) -> None:
         assert number not in self.decided, f"plan {number}: {self.decided[number]}, then {how}"

@@ -76,7 +76,6 @@ class People:
 
     Attributes:
         words: events of each standing word.
-        refused: how often a word or a voice could not be given.
     """
 
     def __init__(self) -> None:

@@ -48,8 +48,6 @@ _ASKED: dict[str, dict[str, Any]] = {
 class PlansSide(GateBase):
     """Whoever plans."""
 
-    # ---- plans -----------------------------------------------------------------------------
-
     def a_plan_arrives(self, choose: Choose, how: str = "as asked") -> bool:
         """The planner writes one, as it was asked to or otherwise; whether it was listened to."""
         made = self._next(choose, how)

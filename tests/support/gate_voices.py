@@ -37,8 +37,6 @@ __all__ = ["VoicesSide"]
 class VoicesSide(GateBase):
     """Whoever has a say."""
 
-    # ---- people ----------------------------------------------------------------------------
-
     def a_voice(
         self,
         choose: Choose,

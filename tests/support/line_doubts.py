@@ -5,9 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from smartops.contracts.commands import CallSettle
-from smartops.contracts.events import (
-    ActorMapped,
-)
+from smartops.contracts.events import ActorMapped
 from smartops.contracts.ids import actor_id
 from smartops.contracts.wire import Idempotence
 from smartops.tool_gateway import domain as calls
@@ -21,8 +19,6 @@ __all__ = ["DoubtsSide"]
 
 class DoubtsSide(GatewaySide):
     """Whoever clears up what became of a call."""
-
-    # ---- settled by a person ---------------------------------------------------------------
 
     def in_doubt(self) -> list[UUID]:
         """Calls of which only a person can say whether they were applied."""

@@ -133,7 +133,7 @@ def test_a_single_voice_is_told_by_its_decision_and_several_by_name() -> None:
     two = required.model_copy(update={"quorum": 2})
     story.say(two)
     lines = told(story.approved("fine"))
-    assert "wait approval: 2 approvers must decide, risk high (plan.production)" in lines
+    assert "wait approval: 2 people (approver) must decide, risk high (plan.production)" in lines
     assert lines[-2:] == ["info voice: approver says yes: fine", "good approved: by approver"]
 
 

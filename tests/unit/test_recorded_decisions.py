@@ -17,9 +17,8 @@ from smartops.contracts.canonical import digest
 from smartops.contracts.catalogue import EVENTS
 from smartops.contracts.deciding import PolicyDecision, change_between
 from smartops.contracts.errors import Malformed
-from smartops.contracts.events import TaskCancelled, TaskPlanRefused
+from smartops.contracts.events import PlanProblem, TaskCancelled, TaskPlanRefused
 from smartops.contracts.events.bundle import MAX_TOLD
-from smartops.contracts.events.gate import PlanProblem
 from smartops.contracts.folds import BundleView
 from smartops.contracts.packing import MAX_PACKED, pack, unpack
 from smartops.eventstore.folds import Folded

@@ -6,24 +6,20 @@ from benchmarks.lib.guards.mutant import Edit, Mutant, Trial
 
 __all__ = ["APPROVAL_GUARDS"]
 
-_POLICY = "services/policy/src/smartops/policy"
-_REGO = "infra/policies/approval.rego"
+_POLICY = "services/policy/src/smartops/policy/gate"
 _RACE = Trial("approval-races", ("--rounds", "60"))
 _EXCHANGE = Trial("plan-tampering", ("--rounds", "1"))
 
 APPROVAL_GUARDS = (
     Mutant(
         "four-eyes",
-        "who asked for a plan, or edited it, does not approve it: by decider, count and policy",
+        "who asked for a plan, or edited it, is found out: decider, count and policy rest on that",
         (
             Edit(
-                f"{_POLICY}/voting.py",
-                '    if refusal is None and vote.decision == "approve":',
-                "    if False:",
+                f"{_POLICY}/voters.py",
+                "        return Hands(who, tuple(editors), reads, tuple(involved))",
+                "        return Hands(None, (), reads, ())",
             ),
-            Edit(f"{_POLICY}/quorum.py", "set(involved)", "set()"),
-            Edit(_REGO, "\tinput.requester in persons\n", "\tfalse\n"),
-            Edit(_REGO, "\teditor in persons\n", "\tfalse\n"),
         ),
         _RACE,
         "the requester is among those who approved",

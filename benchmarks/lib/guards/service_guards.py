@@ -32,13 +32,13 @@ _SWEEP_REPLY = Trial("crash-sweep", (*_CRASH, "--point", "reply.before"))
 _SENT_FIRST = (
     Edit(
         f"{_GATEWAY}/calls.py",
-        "            return domain.dispatch(",
+        "            dispatched = domain.dispatch(",
         "            vars(self._sender).setdefault('early', {})[name] = await "
         "self._carrier.carry_out(\n"
         "                name, facts, facts.arguments, tool, request.call, key=_key(request)\n"
         "            )\n"
         "            await reach('dispatch.before', request.task)\n"
-        "            return domain.dispatch(",
+        "            dispatched = domain.dispatch(",
     ),
     Edit(
         f"{_GATEWAY}/calls.py",
@@ -72,9 +72,9 @@ SERVICE_GUARDS = (
         "a vote names the versions of the actors that it rests on",
         (
             Edit(
-                "services/policy/src/smartops/policy/votes.py",
-                "reads=((known.stream, known.version),),",
-                "reads=(),",
+                "services/policy/src/smartops/policy/gate/voters.py",
+                "version=known.version, reads=((known.stream, known.version),))",
+                "version=known.version)",
             ),
         ),
         _WITHDRAW,
@@ -147,10 +147,10 @@ SERVICE_GUARDS = (
         (
             Edit(
                 _CHECKS,
-                "    if phase != run.phase or run.phases_completed != phase "
-                "or request.phase != phase:",
+                "    if phase != run.phase or run.phases_completed != phase:",
                 "    if False:",
             ),
+            Edit(_CHECKS, "    if request.phase != run.phase:", "    if False:"),
         ),
         _FORGE,
         "a step of the second phase goes out during the first",

@@ -1,11 +1,15 @@
-"""Every event, one module per deciding service. Past tense, because they have happened."""
+"""Every event, one module per subject. Past tense, because they have happened."""
 
 from __future__ import annotations
 
 from smartops.contracts.events.approval import (
+    Involved,
+    Prompt,
     TaskApprovalEscalated,
+    TaskApprovalExpired,
     TaskApprovalReminded,
-    TaskBreakGlassUsed,
+    TaskApprovalRequired,
+    TaskApprovalRequiredV1,
 )
 from smartops.contracts.events.audit import AuditAppended
 from smartops.contracts.events.autonomy import (
@@ -47,31 +51,11 @@ from smartops.contracts.events.command import (
     CommandRefusedV1,
     ParkedRetried,
 )
-from smartops.contracts.events.gate import (
-    UNASKED,
-    Approval,
-    ApprovalV1,
-    Involved,
-    PlanProblem,
-    Prompt,
-    TaskApprovalExpired,
+from smartops.contracts.events.grant import (
     TaskApprovalGranted,
     TaskApprovalGrantedV1,
     TaskApprovalGrantedV2,
-    TaskApprovalRecorded,
-    TaskApprovalRecordedV1,
-    TaskApprovalRecordedV2,
-    TaskApprovalRejected,
-    TaskApprovalRejectedV1,
-    TaskApprovalRequired,
-    TaskApprovalRequiredV1,
-    TaskCancelRequested,
-    TaskGrantRevoked,
-    TaskHalted,
-    TaskPlanRefused,
-    TaskPlanRefusedV1,
-    TaskPlanValidated,
-    TaskPlanValidatedV1,
+    TaskBreakGlassUsed,
 )
 from smartops.contracts.events.limit import LimitLeased, LimitReturned
 from smartops.contracts.events.mandate import (
@@ -80,6 +64,14 @@ from smartops.contracts.events.mandate import (
     StandingGiven,
     StandingRevoked,
     StandingUsed,
+)
+from smartops.contracts.events.plan_verdict import (
+    UNASKED,
+    PlanProblem,
+    TaskPlanRefused,
+    TaskPlanRefusedV1,
+    TaskPlanValidated,
+    TaskPlanValidatedV1,
 )
 from smartops.contracts.events.platform import (
     ActorMapped,
@@ -120,6 +112,7 @@ from smartops.contracts.events.run import (
     TaskWaiting,
     ToolCallRequested,
 )
+from smartops.contracts.events.stopping import TaskCancelRequested, TaskGrantRevoked, TaskHalted
 from smartops.contracts.events.task import (
     EvidenceRef,
     TaskEvidenceAttached,
@@ -130,6 +123,15 @@ from smartops.contracts.events.task import (
     TaskSubmitted,
 )
 from smartops.contracts.events.track import TrackNoted, TrackTotals
+from smartops.contracts.events.voice import (
+    Approval,
+    ApprovalV1,
+    TaskApprovalRecorded,
+    TaskApprovalRecordedV1,
+    TaskApprovalRecordedV2,
+    TaskApprovalRejected,
+    TaskApprovalRejectedV1,
+)
 
 __all__ = [
     "UNASKED",

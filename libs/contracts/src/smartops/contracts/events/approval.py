@@ -1,35 +1,84 @@
-"""What happens around a decision that people owe: asked again, asked higher up, or not asked.
+"""A decision that people owe: they are asked, asked again, asked higher up, or nobody decides.
 
-In `gate-<task>`, decided by policy, like the decision itself.
+In `gate-<task>`, decided by policy.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field
-from smartops.contracts.deciding import Decisions
-from smartops.contracts.events.gate import Approval
-from smartops.contracts.wire import (
-    Digest,
-    Environment,
-    EventData,
-    LongText,
-    RiskLevel,
-    ShortText,
-)
+from pydantic import AwareDatetime, Field
+from smartops.contracts.events.of_plan import OfPlan
+from smartops.contracts.wire import Digest, Environment, LongText, RiskLevel, ShortText, Wire
 
 __all__ = [
+    "Involved",
+    "Prompt",
     "TaskApprovalEscalated",
+    "TaskApprovalExpired",
     "TaskApprovalReminded",
-    "TaskBreakGlassUsed",
+    "TaskApprovalRequired",
+    "TaskApprovalRequiredV1",
 ]
 
 
-class _Prompted(EventData):
-    number: int = Field(ge=1)
-    plan_hash: Digest
+class Involved(Wire):
+    """Somebody who had a hand in the plan, and so may not approve it."""
+
+    principal: ShortText
+    actor: UUID | None = None
+    """Who that was when the plan was put before people; None when mapped to nobody."""
+    part: Literal["requester", "editor"]
+
+
+class Prompt(Wire):
+    """What happens at a time, if nobody has decided by then."""
+
+    kind: Literal["remind", "escalate"]
+    role: ShortText | None = None
+    """To escalate: who may decide, too, from then on."""
+    at: AwareDatetime
+
+
+class _Required(OfPlan):
+    document: Digest
+    assessment_hash: Digest
+    environment: Environment
+    summary: LongText
+    risk_level: RiskLevel
+    role: ShortText
+    """The role that an approver must hold."""
+    quorum: int = Field(ge=1)
+    requester: ShortText
+    """Principal of the requester, who may not approve."""
+    reasons: tuple[ShortText, ...]
+    expires_at: AwareDatetime
+
+
+class TaskApprovalRequired(_Required):
+    """A person must decide. The card is rendered from the hashed bytes, not from this event."""
+
+    topic: ClassVar[str] = "task.approval.required"
+    schema_version: ClassVar[int] = 2
+
+    roles: Annotated[tuple[ShortText, ...], Field(min_length=1)]
+    """Each must be held by one of the voices at least; a voice must hold one of them. `role` is
+    the first."""
+    excluded: tuple[Involved, ...] = ()
+    """Whose yes does not count, with whichever credentials: who asked, and who ever edited."""
+    prompts: tuple[Prompt, ...] = ()
+    """In order of time: who is reminded, and who else is asked, before it expires."""
+
+
+# It named one role, and of those who had a hand in the plan the requester alone.
+class TaskApprovalRequiredV1(_Required):
+    """A person must decide."""
+
+    topic: ClassVar[str] = "task.approval.required"
+
+
+class _Prompted(OfPlan):
     prompt: int = Field(ge=0)
     """Which of the prompts of `task.approval.required`."""
     roles: tuple[ShortText, ...]
@@ -58,24 +107,9 @@ class TaskApprovalEscalated(_Prompted):
     """Who is asked besides."""
 
 
-class TaskBreakGlassUsed(EventData):
-    """One person let a plan run alone, in an emergency. Policy had allowed the plan itself."""
+class TaskApprovalExpired(OfPlan):
+    """Nobody decided in time. A timeout is never an approval."""
 
-    topic: ClassVar[str] = "task.break_glass.used"
+    topic: ClassVar[str] = "task.approval.expired"
 
-    number: int = Field(ge=1)
-    plan_hash: Digest
-    by: Approval
-    justification: LongText
-    environment: Environment
-    summary: LongText
-    risk_level: RiskLevel
-    requester: ShortText
-    """Principal of who asked for the work: it may be the same person."""
-    grant: int = Field(ge=1)
-    run: UUID
-    quorum: int = Field(ge=1)
-    """How many people should have agreed."""
-    voices: tuple[Approval, ...]
-    """Who had agreed until then."""
-    decisions: Decisions = ()
+    late_ms: int = Field(ge=0)

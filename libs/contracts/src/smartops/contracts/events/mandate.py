@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
-from smartops.contracts.events.gate import Approval
+from smartops.contracts.events.voice import Approval
 from smartops.contracts.standing import StandingClass
 from smartops.contracts.wire import Digest, Environment, EventData, LongText, ShortText
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from smartops.contracts.constraints import Constraints
 from smartops.contracts.deciding import Decisions
 from smartops.contracts.editing import Edit
-from smartops.contracts.events.gate import Approval
+from smartops.contracts.events.voice import Approval
 from smartops.contracts.plan import Requester
 from smartops.contracts.wire import (
     Digest,

@@ -1,12 +1,14 @@
-"""`approve`, `reject`, `break-glass`: a person's word on a plan that waits for it."""
+"""`approve`, `reject`: a person's word on a plan that waits for it."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 import typer
+from smartops.sdk.cli.commands.asking import Full, Yes, agreed, asked_about, show_card
+from smartops.sdk.cli.commands.options import Ident, Task
 from smartops.sdk.cli.exits import Exit
 from smartops.sdk.cli.help import HelpfulCommand
 from smartops.sdk.cli.session import Session, Usage, run
@@ -16,31 +18,26 @@ if TYPE_CHECKING:
     from smartops.contracts.bounds import Limits
     from smartops.contracts.constraints import Constraints
     from smartops.sdk.client import Client
-    from smartops.sdk.plan_card import PlanCard
 
 __all__ = ["add_to"]
 
-Task = Annotated[
-    str, typer.Argument(metavar="TASK", help="The task's id, or its first characters.")
-]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; the plan is shown anyway.")]
-Full = Annotated[bool, typer.Option("--full", help="Show every target, argument and digest.")]
 For = Annotated[
     str | None,
     typer.Option("--for", metavar="NAME", help="In whose name, who handed you his voice."),
 ]
 Then = Literal["archive", "replan"]
-Ident = Annotated[
-    str | None,
-    typer.Option("--id", metavar="ID", help="Name of this request: sent twice, it counts once."),
-]
+
+_OUTCOMES = {
+    "granted": "approved: it starts now",
+    "recorded": "your voice is recorded; more are needed",
+    "rejected": "rejected: nothing will run",
+}
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     for command in (approve, reject):
         app.command(cls=HelpfulCommand, rich_help_panel="Decide")(command)
-    app.command("break-glass", cls=HelpfulCommand, rich_help_panel="Decide")(break_glass)
 
 
 def approve(
@@ -142,60 +139,6 @@ def reject(
     )
 
 
-def break_glass(
-    context: typer.Context,
-    *,
-    task: Task,
-    justification: Annotated[
-        str,
-        typer.Option(
-            "--justification", "-j", metavar="TEXT", help="Why nobody else could; 20 letters least."
-        ),
-    ],
-    yes: Yes = False,
-    full: Full = False,
-    ident: Ident = None,
-) -> None:
-    """Let a plan that waits for people run at once, alone, in an emergency.
-
-    Needs the role `break-glass`, in your own name; you may have asked for the task yourself. It
-    stands in for people, never for policy: what policy refuses stays refused. It is told of loudly,
-    and opens a task in which somebody looks into it.
-
-    Example:
-      smartops --as approver break-glass 3f2a -j "customers cannot pay, nobody else is awake"
-    """
-
-    async def action(session: Session) -> int:
-        from smartops.contracts.commands import SHORTEST_JUSTIFICATION  # noqa: PLC0415 - the same
-
-        if len(justification) < SHORTEST_JUSTIFICATION:
-            raise Usage(f"--justification needs {SHORTEST_JUSTIFICATION} letters at least: say why")
-        if not yes and not session.asks:
-            raise Usage("nobody can be asked here: add --yes to break the glass without a question")
-        async with await session.client() as client:
-            found = await client.reader.find_task(task)
-            session.about = short(found)
-            approval = await _asked_about(client, found)
-            card = await client.card(found, approval["plan_hash"])
-            _show(session, client, card, approval, full=full)
-            if not yes and not _asked("break the glass and run"):
-                session.note("Nothing was decided.")
-                return Exit.WAITING
-            done = await client.break_glass(
-                found, card.plan_hash, card.assessment_hash, justification, id=ident
-            )
-        if session.json:
-            session.data({"task": found, "event": done.event.id, "already": done.already})
-        elif done.already:
-            session.show(f"{short(found)} had been approved already: no glass was broken")
-        else:
-            session.show(f"{short(found)} runs now, by your word alone; this is being looked into")
-        return Exit.OK
-
-    run(context, action)
-
-
 def _decide(
     context: typer.Context,
     decision: Literal["approve", "reject"],
@@ -211,7 +154,7 @@ def _decide(
     wish: dict[str, Any] | None = None,
 ) -> None:
     async def action(session: Session) -> int:
-        from smartops.contracts.events import TaskApprovalRejected  # noqa: PLC0415 - the same
+        from smartops.contracts.events import TaskApprovalRejected  # noqa: PLC0415 - help must not wait
 
         limits = _limits(*asked)
         if not yes and not session.asks:
@@ -220,12 +163,12 @@ def _decide(
             found = await client.reader.find_task(task)
             session.about = short(found)
             person = await _person(client, name)
-            approval = await _asked_about(client, found)
+            approval = await asked_about(client, found)
             seen = approval["plan_hash"], approval["assessment_hash"]
             if approval["status"] == "pending":
                 card = await client.card(found, approval["plan_hash"])
-                _show(session, client, card, approval, full=full)
-                if not yes and not _asked(decision):
+                show_card(session, client, card, approval, full=full)
+                if not yes and not agreed(decision):
                     session.note("Nothing was decided.")
                     return Exit.WAITING
                 # The hashes of the bytes that were shown, not those of the row that led to them.
@@ -291,13 +234,6 @@ def _limits(max_targets: int | None, max_calls: int | None, until: str | None) -
     return Limits(max_targets=max_targets, max_calls=max_calls, expires_at=ends)
 
 
-_OUTCOMES = {
-    "granted": "approved: it starts now",
-    "recorded": "your voice is recorded; more are needed",
-    "rejected": "rejected: nothing will run",
-}
-
-
 async def _person(client: Client, name: str | None) -> UUID | None:
     """The actor in whose name one speaks; None: one's own."""
     from smartops.sdk.errors import NotFound  # noqa: PLC0415 - help must not wait for it
@@ -311,46 +247,3 @@ async def _person(client: Client, name: str | None) -> UUID | None:
     raise NotFound(
         f"nobody is called {name!r}. `smartops delegation list` shows who speaks for whom."
     )
-
-
-async def _asked_about(client: Client, task: UUID) -> dict[str, Any]:
-    """What people are, or were, asked about last; only they can have decided it."""
-    from smartops.sdk.errors import NotFound  # noqa: PLC0415 - help must not wait for it
-
-    rows = await client.reader.approvals(task=task, status=None, limit=1)
-    if rows and rows[0]["status"] in ("pending", "approved", "rejected"):
-        return rows[0]
-    if rows:
-        raise NotFound(
-            f"task {short(task)} waits for no decision: it is {rows[0]['status']}. "
-            "`smartops approvals` lists what waits."
-        )
-    status = (await client.reader.task(task))["status"]
-    raise NotFound(
-        f"task {short(task)} waits for no decision: it is {status}. "
-        "`smartops approvals` lists what waits."
-    )
-
-
-def _show(
-    session: Session, client: Client, card: PlanCard, approval: dict[str, Any], *, full: bool
-) -> None:
-    from smartops.sdk.cli.card_view import render_card  # noqa: PLC0415 - the same
-    from smartops.sdk.cli.text import age  # noqa: PLC0415 - the same
-
-    console = session.err if session.json else session.out
-    console.print(render_card(card, console, full=full))
-    session.note(
-        f"Due {age(approval['expires_at'], datetime.now(UTC))}; you act as {client.name!r}.",
-        style="dim",
-    )
-    if card.plan.header.requester.principal == client.principal:
-        session.note(
-            "You asked for this task yourself, so your approval will most likely be refused: "
-            "add --as approver.",
-            style="yellow",
-        )
-
-
-def _asked(decision: str) -> bool:
-    return typer.confirm(f"{decision.capitalize()} this plan?", default=False, err=True)

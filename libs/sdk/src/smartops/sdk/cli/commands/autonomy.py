@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from smartops.sdk.cli.commands.options import Ident, Reason
 from smartops.sdk.cli.exits import Exit
 from smartops.sdk.cli.help import HelpfulCommand, HelpfulGroup
+from smartops.sdk.cli.levels_view import ANY, document, scope_words, show_levels
 from smartops.sdk.cli.session import Session, Usage, run
 
 if TYPE_CHECKING:
     from smartops.contracts.folds import AutonomyScope
-    from smartops.sdk.event import Event
     from smartops.sdk.levels import Held, Levels
     from smartops.sdk.reader import Reader
 
 __all__ = ["add_to"]
-
-_ANY = "*"
 
 Agent = Annotated[str, typer.Argument(metavar="AGENT", help="The agent's name.")]
 ToolOption = Annotated[
@@ -38,13 +37,6 @@ VersionOption = Annotated[
 ]
 LevelArgument = Annotated[
     int, typer.Argument(metavar="LEVEL", help="0 to 3: the level that is to hold.")
-]
-Reason = Annotated[
-    str, typer.Option("--reason", "-r", metavar="TEXT", help="Why; it goes on record.")
-]
-Ident = Annotated[
-    str | None,
-    typer.Option("--id", metavar="ID", help="Name of this request: sent twice, it counts once."),
 ]
 
 _HELP = """What agents may do by themselves: L0 observes, L1 suggests, L2 does what can be taken
@@ -101,11 +93,11 @@ def show(
             names = [agent] if agent is not None else await reader.agents()
             told = [(name, *await _levels(reader, name, when, wanted)) for name in names]
         if session.json:
-            session.data([_document(name, levels, held) for name, levels, held in told])
+            session.data([document(name, levels, held) for name, levels, held in told])
         elif not told:
             session.show("No agent has worked here yet, and nobody has said what one may do.")
         for name, levels, held in [] if session.json else told:
-            _show(session, name, levels, held, when, chain=agent is not None)
+            show_levels(session, name, levels, held, when, chain=agent is not None)
         return Exit.OK
 
     run(context, action)
@@ -148,9 +140,9 @@ def lower(
     agent: Agent,
     level: LevelArgument,
     reason: Reason,
-    tool: ToolOption = _ANY,
-    environment: EnvironmentOption = _ANY,
-    version: VersionOption = _ANY,
+    tool: ToolOption = ANY,
+    environment: EnvironmentOption = ANY,
+    version: VersionOption = ANY,
     ident: Ident = None,
 ) -> None:
     """Let an agent do less by itself, at once, in all that is named; `0` stops it.
@@ -204,7 +196,7 @@ async def _change(
         session.show(f"It is so already: L{level}.")
     else:
         before = getattr(done.event.data, "before", None)
-        session.show(f"{agent} {_named((version, tool, environment))}: L{before} → L{level}")
+        session.show(f"{agent} {scope_words((version, tool, environment))}: L{before} → L{level}")
     return Exit.OK
 
 
@@ -222,108 +214,9 @@ async def _levels(
     worked = [(row["agent_version"], row["tool"], row["environment"]) for row in rows]
     scopes = [scope for scope in levels.scopes(worked) if _is_wanted(scope, wanted)]
     if not scopes and any(wanted):
-        scopes = [AutonomyScope(*(part or _ANY for part in wanted))]
+        scopes = [AutonomyScope(*(part or ANY for part in wanted))]
     return levels, [levels.held(scope) for scope in scopes]
 
 
 def _is_wanted(scope: AutonomyScope, wanted: tuple[str | None, str | None, str | None]) -> bool:
     return all(want in (None, part) for want, part in zip(wanted, scope, strict=True))
-
-
-def _show(
-    session: Session,
-    agent: str,
-    levels: Levels,
-    held: list[Held],
-    at: datetime | None,
-    *,
-    chain: bool,
-) -> None:
-    from rich.text import Text  # noqa: PLC0415 - the same
-    from smartops.sdk.cli.tables import table  # noqa: PLC0415 - the same
-    from smartops.sdk.cli.text import age, one_line  # noqa: PLC0415 - the same
-
-    now = at or datetime.now(UTC)
-    default = levels.default
-    when = "" if at is None else f" at {at.isoformat(timespec='seconds')}"
-    head = f"{one_line(agent)}{when}: by default L{default.production} in production, "
-    session.show(Text(head + f"L{default.elsewhere} elsewhere", style="bold"))
-    rows = []
-    for one in held:
-        since = "-" if one.rests_on is None else age(one.rests_on.time, now)
-        rows.append([*one.scope, f"L{one.level}", since, _why(one)])
-    session.show(table(["version", "tool", "environment", "level", "since", "what"], rows))
-    said = {event.id: event for one in held for event in one.chain}
-    if chain and said:
-        session.show(Text("\nWhat was said, the newest first:", style="dim"))
-        for event in sorted(said.values(), key=lambda event: event.version, reverse=True):
-            session.show(Text(_line(event)))
-
-
-def _why(held: Held) -> str:
-    if held.rests_on is None:
-        return "the default"
-    data: Any = held.rests_on.data
-    if held.default_lower:
-        return f"the default; {_said(data)} allows more, and would not raise it"
-    return _said(data)
-
-
-def _said(data: Any) -> str:
-    from smartops.sdk.cli.people import who  # noqa: PLC0415 - the same
-    from smartops.sdk.cli.text import one_line  # noqa: PLC0415 - the same
-
-    by = f" by {who(data.principal)}" if data.principal is not None else ""
-    task = f" (task {str(data.task)[:8]})" if data.task is not None else ""
-    return f"{data.rule}{by}{task}: {one_line(data.reason)}"
-
-
-def _line(event: Event) -> str:
-    data: Any = event.data
-    moment = event.time.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    before = "?" if data.before is None else f"L{data.before}"
-    scope = _named((data.agent_version, data.tool, data.environment))
-    return f"  {moment}  {before} → L{data.level}  {scope}  {_said(data)}"
-
-
-def _named(scope: tuple[str, str, str]) -> str:
-    version, tool, environment = scope
-    return " ".join(
-        (
-            "all versions" if version == _ANY else version,
-            "with all tools" if tool == _ANY else f"with {tool}",
-            "everywhere" if environment == _ANY else f"in {environment}",
-        )
-    )
-
-
-def _document(agent: str, levels: Levels, held: list[Held]) -> dict[str, Any]:
-    return {
-        "agent": agent,
-        "default": {
-            "production": levels.default.production,
-            "elsewhere": levels.default.elsewhere,
-        },
-        "levels": [
-            {
-                "agent_version": one.scope.version,
-                "tool": one.scope.tool,
-                "environment": one.scope.environment,
-                "level": one.level,
-                "rests_on": None if one.rests_on is None else _event(one.rests_on),
-                "chain": [_event(event) for event in one.chain],
-            }
-            for one in held
-        ],
-    }
-
-
-def _event(event: Event) -> dict[str, Any]:
-    data: Any = event.data
-    return {
-        "event": event.id,
-        "time": event.time,
-        "cause": event.cause,
-        **data.model_dump(mode="json", exclude={"event", "agent"}),
-        "happened": data.event,
-    }

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from smartops.sdk.cli.commands.options import Ident
 from smartops.sdk.cli.commands.privacy import reveal_call
 from smartops.sdk.cli.exits import Exit
 from smartops.sdk.cli.help import HelpfulCommand, HelpfulGroup
@@ -133,12 +134,7 @@ def settle(
             "it happens twice. For approvers; it goes on record.",
         ),
     ] = False,
-    ident: Annotated[
-        str | None,
-        typer.Option(
-            "--id", metavar="ID", help="Name of this request: sent twice, it counts once."
-        ),
-    ] = None,
+    ident: Ident = None,
 ) -> None:
     """Say of an uncertain call whether it was applied. Look at its target first.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from smartops.sdk.cli.commands.options import Ident, Reason, Task
 from smartops.sdk.cli.exits import Exit
 from smartops.sdk.cli.help import HelpfulCommand
 from smartops.sdk.cli.session import Session, run
@@ -18,16 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["add_to"]
 
-Task = Annotated[
-    str, typer.Argument(metavar="TASK", help="The task's id, or its first characters.")
-]
-Reason = Annotated[
-    str, typer.Option("--reason", "-r", metavar="TEXT", help="Why; it goes on record.")
-]
-Ident = Annotated[
-    str | None,
-    typer.Option("--id", metavar="ID", help="Name of this request: sent twice, it counts once."),
-]
 Verb = Literal["pause", "resume", "cancel", "revoke", "halt"]
 
 _DONE = {

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from smartops.sdk.cli.commands.options import Ident, Task
 from smartops.sdk.cli.exits import Exit
 from smartops.sdk.cli.help import HelpfulCommand
 from smartops.sdk.cli.session import Session, Usage, run
@@ -28,9 +29,7 @@ def add_to(app: typer.Typer) -> None:
 def edit(
     context: typer.Context,
     *,
-    task: Annotated[
-        str, typer.Argument(metavar="TASK", help="The task's id, or its first characters.")
-    ],
+    task: Task,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; who approves reads it.")],
     values: Annotated[
         list[str],
@@ -54,12 +53,7 @@ def edit(
     exclude: Annotated[
         list[str], typer.Option(metavar="TARGET", help="Leave this one out. As often as needed.")
     ] = [],  # noqa: B006
-    ident: Annotated[
-        str | None,
-        typer.Option(
-            "--id", metavar="ID", help="Name of this request: sent twice, it counts once."
-        ),
-    ] = None,
+    ident: Ident = None,
 ) -> None:
     """Change values of the plan that awaits a decision, its pace, or what it leaves out.
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from smartops.sdk.cli.commands.options import Task
 from smartops.sdk.cli.exits import Exit
 from smartops.sdk.cli.help import HelpfulCommand, HelpfulGroup
 from smartops.sdk.cli.session import Session, run
@@ -65,9 +66,7 @@ def approvals(
 def show(
     context: typer.Context,
     *,
-    task: Annotated[
-        str, typer.Argument(metavar="TASK", help="The task's id, or its first characters.")
-    ],
+    task: Task,
 ) -> None:
     """Show who is asked to decide on a task's plans, who has said what, and what is still missing.
 

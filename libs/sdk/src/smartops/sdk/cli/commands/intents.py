@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 import typer
+from smartops.sdk.cli.commands.options import Task
 from smartops.sdk.cli.exits import Exit, of_course
 from smartops.sdk.cli.help import HelpfulCommand
 from smartops.sdk.cli.session import Session, Usage, run
@@ -150,9 +151,7 @@ def submit(
 def watch(
     context: typer.Context,
     *,
-    task: Annotated[
-        str, typer.Argument(metavar="TASK", help="The task's id, or its first characters.")
-    ],
+    task: Task,
     stop_at_approval: StopAtApproval = False,
     timeout: Timeout = None,
 ) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from smartops.sdk.cli.commands.options import Reason
 from smartops.sdk.cli.commands.policy_naming import named, short
 from smartops.sdk.cli.exits import Exit
 from smartops.sdk.cli.session import Session, Usage, run
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["activate", "propose", "sign"]
 
-Reason = Annotated[
-    str, typer.Option("--reason", "-r", metavar="TEXT", help="Why; it goes on record.")
-]
 Digest = Annotated[
     str,
     typer.Argument(metavar="DIGEST", help="The bundle's digest, or its first characters."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
+from smartops.sdk.cli.commands.options import Reason
 from smartops.sdk.cli.commands.policy_naming import named
 from smartops.sdk.cli.exits import Exit
 from smartops.sdk.cli.session import Session, Usage, run
@@ -23,9 +24,7 @@ def shadow(
         typer.Argument(metavar="DIGEST", help="Let this bundle decide alongside from now on."),
     ] = None,
     off: Annotated[bool, typer.Option("--off", help="Let none decide alongside.")] = False,
-    reason: Annotated[
-        str, typer.Option("--reason", "-r", metavar="TEXT", help="Why; it goes on record.")
-    ] = "",
+    reason: Reason = "",
 ) -> None:
     """Show how a bundle without authority would have decided; or say which one decides alongside.
 

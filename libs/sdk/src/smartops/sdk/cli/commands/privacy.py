@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from smartops.sdk.cli.commands.options import Ident, Reason
 from smartops.sdk.cli.exits import Exit
 from smartops.sdk.cli.help import HelpfulCommand, HelpfulGroup
 from smartops.sdk.cli.session import Session, Usage, run
@@ -17,13 +18,6 @@ __all__ = ["add_to", "reveal_call"]
 _MOST = 100
 """Tokens in one question."""
 
-Reason = Annotated[
-    str, typer.Option("--reason", "-r", metavar="TEXT", help="Why; it goes on record.")
-]
-Ident = Annotated[
-    str | None,
-    typer.Option("--id", metavar="ID", help="Name of this request: sent twice, it counts once."),
-]
 
 _HELP = """Personal data: the log holds tokens, the vault what they stand for.
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from smartops.sdk.cli.commands.options import Task
 from smartops.sdk.cli.exits import Exit
 from smartops.sdk.cli.help import HelpfulCommand
 from smartops.sdk.cli.session import Session, Usage, run
@@ -70,9 +71,7 @@ def tasks(
 def task(
     context: typer.Context,
     *,
-    task: Annotated[
-        str, typer.Argument(metavar="TASK", help="The task's id, or its first characters.")
-    ],
+    task: Task,
 ) -> None:
     """Show where a task stands: plan, decisions, phases, calls, and what to do next.
 
