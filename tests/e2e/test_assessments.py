@@ -26,7 +26,7 @@ async def test_a_drift_plan_is_weighed_on_what_the_gateway_has_seen(house: House
     told = (await card_of(house, task)).assessment
 
     assert required.risk_level == told["risk"]["level"]
-    assert [one["tool"] for one in told["evidence"]] == ["query_assets", "get_golden_image"]
+    assert {one["tool"] for one in told["evidence"]} == {"query_assets", "get_golden_image"}
     assert told["unconfirmed_evidence"] == 0
     assert told["risk"]["parts"]["drift"]["points"] == 100
     assert told["risk"]["parts"]["environment"]["points"] == 80

@@ -59,6 +59,9 @@ async def test_work_from_before_the_point_ends_and_the_bus_is_filled_again(tmp_p
         await house.approver.decide(
             waiting, required.plan_hash, required.assessment_hash, "approve"
         )
+        # What this plan rests on is not so any more, since the world went on:
+        # it is planned anew, and asked for again.
+        await house.approve(waiting, plan=2)
         assert await house.outcome(waiting) == "completed"
         assert await house.reader.parked() == []
         assert all(row["task"] != late for row in await house.reader.tasks(limit=100))

@@ -72,6 +72,8 @@ from smartops.contracts.events import (
     ToolCallSettled,
     ToolCallUncertain,
     ToolRegistered,
+    TrackNoted,
+    TrackTotals,
 )
 from smartops.contracts.ids import actor_id, call_id, command_key, principal, run_id, task_id
 from smartops.contracts.plan import AgentRef, Requester
@@ -151,6 +153,7 @@ class Story:
             "actor": getattr(events[0], "actor", None),
             "standing": getattr(events[0], "standing", None),
             "tool": "noop",
+            "track": "noop/1.0.0/production",
         }[category]
         name = stream(self.tenant, category, ident)
         self.said.append(Said(service, name, events, blobs))
@@ -686,6 +689,37 @@ class Story:
             ),
         )
 
+    def noted(self) -> Story:
+        """What policy notes of the agent's work, once its run has ended well."""
+        totals = TrackTotals(
+            tool="*",
+            runs=1,
+            succeeded=1,
+            rolled_back=0,
+            failed=0,
+            escalated=0,
+            rejected=0,
+            approved=1,
+            senior_approvals=0,
+        )
+        return self.add(
+            POLICY,
+            TrackNoted(
+                agent="noop",
+                agent_version="1.0.0",
+                environment=Environment.PRODUCTION,
+                number=1,
+                outcome="completed",
+                task=self.task,
+                run=self.run,
+                requester=OPERATOR,
+                totals=(totals,),
+                complete=True,
+                recent="+",
+                requesters=(OPERATOR,),
+            ),
+        )
+
 
 def registered() -> Story:
     """A tool of the platform, registered once."""
@@ -710,7 +744,7 @@ def many(tenant: str) -> list[Story]:
 
     return [
         Story(tenant, "who").actor(),
-        ops_task(tenant, "done"),
+        ops_task(tenant, "done").noted(),
         begin("automatic").let_run_by_itself().three_steps().completed(),
         Story(tenant, "new").submitted(),
         begin("draft"),

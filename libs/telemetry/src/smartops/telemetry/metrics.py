@@ -163,6 +163,10 @@ class Metrics:
         """A run has begun to roll back."""
         self._rollbacks.inc()
 
+    def expect_broken_glass(self) -> None:
+        """Show that counter from now on: an alert on its first rise needs the zero before."""
+        self._broken_glass.inc(0)
+
     def break_glass(self) -> None:
         """One person let a plan run alone, in an emergency."""
         self._broken_glass.inc()

@@ -42,6 +42,7 @@ async def wire(service: Service) -> Callable[[], Awaitable[None]]:
     settings = service.settings
     if not isinstance(settings, PolicySettings):
         raise TypeError("policy runs on PolicySettings")
+    service.telemetry.metrics.expect_broken_glass()
     opa = OpaAt.of(settings.opa_url, settings.opa_token_file, settings.opa_timeout)
     engines = engines_of(service, opa)
     bundles = service.reactor(Bundles(), evolve_bundles)
