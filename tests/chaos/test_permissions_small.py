@@ -135,7 +135,7 @@ async def test_users_with_rights_that_are_too_wide_are_noticed(
         "runner: say smartops.acme.task.approval.granted.v1.-.",
         "runner: say $JS.ACK.SMARTOPS.policy-plans.",
         "runner: say JS.API.CONSUMER.MSG.NEXT.SMARTOPS.policy-plans: allowed",
-        "policy: say smartops.acme.actor.mapped.v1.-.",
+        "policy: say smartops.acme.actor.delegated.v1.-.",
     ):
         assert any(one.startswith(sign) for one in told), sign
     assert not [one for one in told if not one.startswith(("runner", "policy"))]

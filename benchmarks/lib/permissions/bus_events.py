@@ -141,7 +141,7 @@ def commands(principals: Mapping[str, str], entity: str) -> Iterable[SubjectClas
         action=Action.SAY,
         subjects=plain(
             f"smartops-cmd.{HERE}.{name}.v1.{token}.{entity}"
-            for name in ("house.burn", "plan.edit", "parked.retry", "x.y")
+            for name in ("house.burn", "agent.promote", "parked.retry", "x.y")
             for token in principals.values()
         ),
         why="No durable takes it: it would lie in its stream for ever, and enough of them would "

@@ -69,13 +69,31 @@ SAID_BY: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "task.grant.revoked": (POLICY,),
         "task.cancel.requested": (POLICY,),
         "task.halted": (POLICY,),
+        # People asked again, and higher up; one of them alone.
+        "task.approval.reminded": (POLICY,),
+        "task.approval.escalated": (POLICY,),
+        "task.break_glass.used": (POLICY,),
+        # A plan gives way to another: the gate says so, the planner writes the next.
+        "task.plan.edit.accepted": (POLICY,),
+        "task.plan.superseded": (POLICY,),
+        "task.preconditions.stale": (RUNNER,),
+        "task.reopened": (PLANNER,),
         # Before there is a run the gate ends the task, afterwards the run does.
         "task.cancelled": (POLICY, RUNNER),
         # Who is who, which bundle holds, how much an agent may do by itself.
         "actor.mapped": (POLICY,),
         "policy.bundle.activated": (POLICY,),
+        "policy.bundle.proposed": (POLICY,),
+        "policy.bundle.signed": (POLICY,),
+        "policy.bundle.shadowed": (POLICY,),
         "autonomy.changed": (POLICY,),
         "autonomy.default.set": (POLICY,),
+        # Words that people give beforehand.
+        "actor.delegated": (POLICY,),
+        "actor.delegation.ended": (POLICY,),
+        "standing.given": (POLICY,),
+        "standing.used": (POLICY,),
+        "standing.revoked": (POLICY,),
         # The run, phase by phase.
         "task.started": (RUNNER,),
         "task.phase.started": (RUNNER,),
@@ -102,6 +120,8 @@ SAID_BY: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "tool.registered": (GATEWAY,),
         # Each service refuses commands that are addressed to it; audit is told none.
         "command.refused": (PLANNER, POLICY, RUNNER, GATEWAY),
+        # Whoever says again what was decided hears that it was.
+        "command.answered": (POLICY,),
         # Each service tells how another try at what it had parked ended.
         "parked.retried": (PLANNER, POLICY, RUNNER, GATEWAY),
         # What was done with personal data, by whom and why; never a value.
@@ -119,14 +139,12 @@ NOT_SAID = (
     "limit.leased",
     "limit.returned",
     "track.noted",
+    "policy.shadow.compared",
 )
 """Events of the log that are nobody's business on the bus."""
 
 RESERVED = (
     "task.clarification.required",
-    "task.plan.edit.accepted",
-    "task.plan.superseded",
-    "task.approval.escalated",
     "agent.registered",
     "agent.promoted",
     "agent.rolled_back",
@@ -141,6 +159,16 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "approval.decide": POLICY,
         "autonomy.raise": POLICY,
         "autonomy.lower": POLICY,
+        "plan.edit": POLICY,
+        "approval.break_glass": POLICY,
+        "approval.delegate": POLICY,
+        "delegation.revoke": POLICY,
+        "standing.give": POLICY,
+        "standing.revoke": POLICY,
+        "bundle.propose": POLICY,
+        "bundle.sign": POLICY,
+        "bundle.activate": POLICY,
+        "bundle.shadow": POLICY,
         "task.cancel": POLICY,
         "grant.revoke": POLICY,
         "run.halt": POLICY,
@@ -174,6 +202,13 @@ DURABLES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "runner-gate": ("SMARTOPS", RUNNER),
         # The runner asks itself: what it computes is asked for by an event of its own.
         "policy-outcomes": ("SMARTOPS", POLICY),
+        "planner-incidents": ("SMARTOPS", PLANNER),
+        "planner-replans": ("SMARTOPS", PLANNER),
+        "policy-bundles": ("SMARTOPS_COMMANDS", POLICY),
+        "policy-edits": ("SMARTOPS_COMMANDS", POLICY),
+        "policy-preconditions": ("SMARTOPS", POLICY),
+        "policy-emergencies": ("SMARTOPS_COMMANDS", POLICY),
+        "policy-mandates": ("SMARTOPS_COMMANDS", POLICY),
         "policy-autonomy": ("SMARTOPS_COMMANDS", POLICY),
         "runner-computations": ("SMARTOPS", RUNNER),
         "runner-controls": ("SMARTOPS_COMMANDS", RUNNER),

@@ -22,7 +22,14 @@ __all__ = ["COUNTS", "fill"]
 COUNTS: Mapping[str, int] = {"acme": 3, "globex": 5, "acmeter": 2}
 """Rows of each tenant, per table; the last begins like the first."""
 
-_PLANNER = "smartops_planner"
+_PLANNER, _POLICY = "smartops_planner", "smartops_policy"
+
+_SHOWN: Mapping[str, tuple[str, str]] = {
+    "autonomy.changed.v2": ("autonomy", '{"agent":"drift","level":1,"reason":"%s"}'),
+    "task.plan.validated.v1": ("gate", '{"rules":["%s"],"bundle":"b","engine":"e"}'),
+    "policy.shadow.compared.v1": ("bundle", '{"digest":"%s","after":0,"through":1,"told":[]}'),
+}
+"""Events that views over the log itself show: the category of their stream, and their data."""
 
 
 async def fill(database: Database, seed: int) -> None:
@@ -34,6 +41,13 @@ async def fill(database: Database, seed: int) -> None:
             await _history(store, tenant, count, dice)
     finally:
         await store.close(timedelta(seconds=2))
+    policy = await EventStore.connect(database.dsns[_POLICY])
+    try:
+        for tenant, count in COUNTS.items():
+            for number in range(count):
+                await _told(policy, tenant, number, dice)
+    finally:
+        await policy.close(timedelta(seconds=2))
     async with database.session() as superuser:
         tables = await superuser.fetch(
             "select relname from pg_class where relnamespace = 'smartops'::regnamespace "
@@ -70,6 +84,23 @@ async def _history(store: EventStore, tenant: str, count: int, dice: random.Rand
         )
 
 
+async def _told(store: EventStore, tenant: str, number: int, dice: random.Random) -> None:
+    for topic, (category, data) in _SHOWN.items():
+        said = data % f"{number} of {tenant}"
+        event = NewEvent(
+            event_id=uuid.UUID(int=dice.getrandbits(128)),
+            topic=topic,
+            state=f'{{"data":{said}}}'.encode(),
+            party="-",
+            task=None,
+            cause=None,
+            subject=None,
+        )
+        name = f"{tenant}/{category}-{uuid.UUID(int=dice.getrandbits(128))}"
+        trigger = Trigger("policy.plans", uuid.UUID(int=dice.getrandbits(128)))
+        await store.append(Unit([trigger], [Write(name, 0, [event])]))
+
+
 def _document(tenant: str, number: int) -> bytes:
     return f"plan {number} of {tenant}".encode()
 
@@ -99,7 +130,7 @@ def _value(name: str, kind: str, tenant: str, whose: str, number: int, dice: ran
     if kind == "text" and name in {"topic", "status"}:
         return f"'{name}{number}'"
     literals = {
-        "text": f"'{name} of {tenant}'",
+        "text": f"'{name} {number} of {tenant}'",
         "uuid": f"'{uuid.UUID(int=dice.getrandbits(128))}'",
         "bigint": str(number + 1),
         "integer": str(number + 1),

@@ -28,6 +28,10 @@ _LEAK = (
 """A cheap function that tells what it is given: the planner likes to try it first."""
 
 
+_OF_THE_PLATFORM = {"smartops.v_bundles"}
+"""No tenant has rows there, so none may see one."""
+
+
 async def try_rows(
     database: Database, seed: int, relations: int | None = None, *, only: Collection[str] = ()
 ) -> list[Cell]:
@@ -53,6 +57,7 @@ async def try_rows(
     cells = [
         Cell("the table", f"have rows of {tenant} in {name}", ALLOWED, ALLOWED if found else DENIED)
         for (name, tenant), found in counts.items()
+        if name not in _OF_THE_PLATFORM
     ]
     for name in names:
         for tenant in COUNTS:
@@ -65,7 +70,8 @@ async def try_rows(
                 what = f"read {name} {way.name} as {tenant}"
                 cells.append(cell(what, expected, seen, may_fail=way.may_fail))
         cells += await without_a_tenant(database, name)
-        cells += await across(database, name, counts)
+        if name not in _OF_THE_PLATFORM:
+            cells += await across(database, name, counts)
     async with reader(database, "acme") as session:
         cells += await _documents(session)
         cells += await _statistics(session)

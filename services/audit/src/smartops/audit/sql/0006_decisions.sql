@@ -2,7 +2,8 @@
 --
 -- Nothing is projected: a task is some six decisions, each already told in full by an event, and
 -- nearly all of them are never asked for again. Like v_events these views run with the rights of
--- smartops_owner, name the tenant themselves, and are security barriers.
+-- smartops_owner, name the tenant themselves, and are security barriers. What people wrote may hold
+-- NUL, which JSON can say and the database cannot: it is shown as an unknown character.
 
 -- A decision's answer stands in its event, its question is a blob. Decisions from before inputs
 -- were kept are listed without one: they can be counted, and not made again.
@@ -30,7 +31,8 @@ select e.tenant, e.position, e.stream, e.topic, e.task, (s.data ->> 'call')::uui
                 s.data #>> '{policy,engine}') as engine,
        d.value ->> 'engine_version' as engine_version, e.recorded_at
   from smartops_log.events e
- cross join lateral (select convert_from(e.state, 'UTF8')::jsonb -> 'data' as data) s
+ cross join lateral (
+       select replace(convert_from(e.state, 'UTF8'), '\u0000', '\ufffd')::jsonb -> 'data' as data) s
  cross join lateral (
        select x.value, x.ordinal
          from jsonb_array_elements(s.data -> 'decisions') with ordinality as x(value, ordinal)
@@ -89,7 +91,8 @@ select g.tenant, g.name, g.digest, g.document_digest, g.proposed_by, g.proposed_
                               split_part(l.topic, '.', 3) as said
                          from smartops_log.events l
                         cross join lateral (
-                              select convert_from(l.state, 'UTF8')::jsonb -> 'data' as data) s
+                              select replace(convert_from(l.state, 'UTF8'), '\u0000', '\ufffd')::jsonb
+                                     -> 'data' as data) s
                         where l.tenant = (select smartops.current_tenant())
                           and l.stream = '_platform/bundle-default') x) e
         where e.digest is not null
@@ -104,7 +107,8 @@ select e.tenant, e.position, s.data ->> 'digest' as digest, (s.data ->> 'after')
        (s.data ->> 'not_recomputable')::int as not_recomputable,
        (s.data ->> 'disagreements')::int as disagreements, s.data -> 'told' as told, e.recorded_at
   from smartops_log.events e
- cross join lateral (select convert_from(e.state, 'UTF8')::jsonb -> 'data' as data) s
+ cross join lateral (
+       select replace(convert_from(e.state, 'UTF8'), '\u0000', '\ufffd')::jsonb -> 'data' as data) s
  where e.tenant = (select smartops.current_tenant()) and e.topic = 'policy.shadow.compared.v1';
 
 grant select on smartops.v_decisions, smartops.v_bundles, smartops.v_shadow

@@ -6,13 +6,12 @@ lost between them.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
 
-from smartops.contracts.catalogue import EVENTS, GATEWAY
+from smartops.contracts.catalogue import GATEWAY
 from smartops.contracts.events import (
     Approval,
     AutonomyChanged,
@@ -126,10 +125,6 @@ def drawn_closer(granted: TaskApprovalGranted, plan: Plan) -> bool:
     return granted.envelope is not None and granted.envelope != envelope_of(plan)
 
 
-class _Misled(Exception):
-    """Something has changed since the message told of it, or it lied."""
-
-
 class Outcomes:
     """Takes note of outcomes.
 
@@ -159,19 +154,13 @@ class Outcomes:
 
     async def heed(self, cue: Cue) -> Reaction:
         """A plan or run came to an outcome."""
-        claimed = self._claimed(cue)
-        # What the message tells is cited, so a lie changes nothing; in doubt the log is asked.
-        told = None if claimed is None else await self._told(cue, claimed)
+        told = await self._told(cue, await self._service.views.event(cue, cue.claimed()))
         if told is not None:
-            with contextlib.suppress(_Misled):
-                return await self._note(cue, told, cited=True)
-        told = await self._told(cue, await self._service.views.event(cue))
-        if told is not None:
-            return await self._note(cue, told, cited=False)
+            return await self._note(cue, told)
         newest = await self._service.store.newest(cue.stream, 1)
         return await self._service.nothing_follows(cue, newest[-1].version)
 
-    async def _note(self, cue: Cue, told: Told, *, cited: bool) -> Reaction:
+    async def _note(self, cue: Cue, told: Told) -> Reaction:
         header = told.plan.header
         agent, version, environment = header.agent.name, header.agent.version, header.environment
         levels = stream(cue.tenant, "autonomy", agent)
@@ -179,8 +168,6 @@ class Outcomes:
 
         async def decide(view: TrackView, fresh: bool) -> Decision:  # noqa: FBT001
             nonlocal fell
-            if fresh and cited:
-                raise _Misled
             recent = recent_after(view.recent, told.kind, self._anomaly.window) if told.kind else ""
             anomaly = anomalous(recent, self._anomaly)
             said, default, reads = await self._levels.read(levels, fresh=fresh)
@@ -194,7 +181,6 @@ class Outcomes:
             return Decision(
                 notes,
                 elsewhere=[Elsewhere(levels, dict(reads)[levels], changes)] if changes else (),
-                cites=[cue.citation()] if cited else (),
             )
 
         name = track_stream(cue.tenant, agent, version, environment)
@@ -281,8 +267,3 @@ class Outcomes:
             return known
         said: Iterable[EventData] = map(decode, await self._service.store.read_stream(gate))
         return next((one for one in said if isinstance(one, kind) and fits(one)), None)
-
-    def _claimed(self, cue: Cue) -> EventData | None:
-        """What the message tells, if the stream that it names may say so at all."""
-        category = parse_stream(cue.stream).category
-        return cue.claimed() if category in EVENTS[cue.topic].decided_by.values() else None
