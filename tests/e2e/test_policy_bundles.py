@@ -39,6 +39,18 @@ denials contains {
 """
 
 
+CLOSED = """
+package smartops.plan
+
+denials contains {
+	"rule": "closed.no_plans", "path": "/steps", "message": "nothing is planned today",
+} if {
+	some step in input.steps
+	step.category != "read"
+}
+"""
+
+
 @pytest.fixture(scope="module")
 async def governed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     """A house whose policy the tests below change, in their order."""
@@ -50,6 +62,11 @@ def frozen(rule: str = "freeze.no_changes") -> Bundle:
     """Ours, and a rule by which nothing may be changed."""
     text = FREEZE.replace("freeze.no_changes", rule)
     return bundle_with(freeze__rego=text, without=".cases.json")
+
+
+def closed() -> Bundle:
+    """Ours, and a rule by which no plan that changes anything is let through."""
+    return bundle_with(closed__rego=CLOSED, without=".cases.json")
 
 
 async def agreed(house: House, bundle: Bundle) -> None:
@@ -174,6 +191,31 @@ async def test_a_denial_by_a_new_bundle_between_grant_and_dispatch_pauses_the_ru
     # What was in force before is put back without another signature, and the run goes on.
     await activate(governed, before)
     await governed.operator.resume(task, "the freeze is over")
+    assert await governed.outcome(task) == "completed"
+
+
+async def test_a_plan_that_waits_is_held_to_the_policy_that_came_meanwhile(
+    governed: House,
+) -> None:
+    before, bundle = (await in_force(governed))["digest"], closed()
+    await agreed(governed, bundle)
+    task = await governed.staged("stage-meanwhile", approval=True)
+    card = await governed.operator.card(task)
+    await activate(governed, bundle.digest)
+
+    with pytest.raises(Refused, match="under the policy now in force: nothing is planned today"):
+        await governed.approver.decide(task, card.plan_hash, card.assessment_hash, "approve")
+
+    rows = [row async for page in governed.reader.decisions() for row in page]
+    refused = [row for row in rows if row["topic"].startswith("command.refused") and row["input"]]
+    assert {row["entrypoint"] for row in refused if row["bundle"] == bundle.digest} == {
+        "approval",
+        "plan",
+        "gate",
+    }
+    # Under the one that it was weighed by, or one that says the same, it may be approved.
+    await activate(governed, before)
+    await governed.approve(task)
     assert await governed.outcome(task) == "completed"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smartops.policy_engine.asking import Asked, ask, decision_of
+from smartops.policy_engine.asking import Asked, ask, ask_again, decision_of
 from smartops.policy_engine.bundle import Bundle
 from smartops.policy_engine.checking import Report, check
 from smartops.policy_engine.choosing import OpaAt, make_engine
@@ -89,6 +89,7 @@ __all__ = [
     "ToolCallInput",
     "Verdict",
     "ask",
+    "ask_again",
     "check",
     "decision_of",
     "default_bundle_path",

@@ -9,7 +9,7 @@ from smartops.policy_engine.inputs import InputDocument
 from smartops.policy_engine.port import PolicyEngine
 from smartops.policy_engine.verdict import Entrypoint, Verdict
 
-__all__ = ["Asked", "ask", "decision_of"]
+__all__ = ["Asked", "ask", "ask_again", "decision_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,11 @@ class Asked:
 
 def ask(engine: PolicyEngine, entrypoint: Entrypoint, document: InputDocument) -> Asked:
     """Let an engine decide on a document."""
-    content = document.canonical_bytes()
+    return ask_again(engine, entrypoint, document.canonical_bytes())
+
+
+def ask_again(engine: PolicyEngine, entrypoint: Entrypoint, content: bytes) -> Asked:
+    """Let an engine decide on a document that was decided on before, byte for byte."""
     verdict = engine.decide(entrypoint, content)
     return Asked(verdict, Evidence(decision_of(entrypoint, verdict), content))
 

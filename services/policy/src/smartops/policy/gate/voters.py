@@ -24,6 +24,7 @@ from smartops.contracts.plan import Plan
 from smartops.contracts.wire import Environment
 from smartops.policy.actors import Directory
 from smartops.policy.bundles.in_force import PolicyEngines
+from smartops.policy.gate.reweighing import weigh_again, withheld
 from smartops.policy.gate.state import Gate
 from smartops.policy.gate.voting import Voter
 from smartops.policy.mandates.delegation import handed_to
@@ -144,11 +145,16 @@ class Voters:
         policy = await self._engines.current(fresh=fresh)
         roles = (*required.roles, *gate.escalated)
         question = Question(way, decision, roles, order.authtype, known, acting)
-        asked = self.ask(policy.engine, tenant, plan, question, hands)
+        asked = [self.ask(policy.engine, tenant, plan, question, hands)]
+        denials = [denial.message for denial in asked[0].verdict.denials]
+        if decision == "approve" and gate.validated is not None:
+            again = await weigh_again(self._service.store, tenant, gate.validated, policy.engine)
+            denials += withheld(gate.validated, required, policy.engine, again)
+            asked += again
         return replace(
             voter,
-            denials=tuple(denial.message for denial in asked.verdict.denials),
-            evidence=(asked.evidence,),
+            denials=tuple(denials),
+            evidence=tuple(one.evidence for one in asked),
             reads=(*voter.reads, policy.read),
         ), plan
 
