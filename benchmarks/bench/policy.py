@@ -34,6 +34,9 @@ from benchmarks.lib.quiet import quiet
 
 __all__ = ["POLICY", "Plan", "policy"]
 
+_ORDINARY = "a granted write goes out"
+"""What nearly every call is; the largest case carries a Terraform plan, and all of its rules."""
+
 BARS = {"tool_call": 1_000.0, "approval": 1_000.0, "plan of 3 steps": 500.0}
 """Decisions per second that one process must reach, at least."""
 OTHER_CPUS = 0.3
@@ -108,7 +111,7 @@ async def policy(plan: Plan) -> Outcome:
 
 
 def _asked(bundle: Bundle, sizes: tuple[int, ...]) -> list[tuple[str, Entrypoint, InputDocument]]:
-    """Plans of each size; of the other entrypoints the largest case of the bundle it allows."""
+    """Plans of each size; an ordinary call, and of each other question the largest allowed case."""
     asked: list[tuple[str, Entrypoint, InputDocument]] = [
         (f"plan of {steps} steps", "plan", plan_of(steps)) for steps in sizes
     ]
@@ -117,7 +120,12 @@ def _asked(bundle: Bundle, sizes: tuple[int, ...]) -> list[tuple[str, Entrypoint
             one for one in questions(bundle) if one.entrypoint == entrypoint and one.expect.allow
         ]
         largest = max(allowed, key=lambda one: len(one.document)).document
-        asked.append((entrypoint, entrypoint, INPUTS[entrypoint].model_validate_json(largest)))
+        name: str = entrypoint
+        if entrypoint == "tool_call":
+            [write] = [one.document for one in allowed if one.name == _ORDINARY]
+            asked.append((name, "tool_call", INPUTS["tool_call"].model_validate_json(write)))
+            name = "tool_call of Terraform"
+        asked.append((name, entrypoint, INPUTS[entrypoint].model_validate_json(largest)))
     return asked
 
 

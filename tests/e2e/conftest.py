@@ -11,5 +11,5 @@ from support.stacks import House, house_at
 @pytest.fixture(scope="session")
 async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     """Every service, a fleet of 32 drifted servers, and the people."""
-    async with house_at(tmp_path_factory.mktemp("house"), servers=32) as house:
+    async with house_at(tmp_path_factory.mktemp("house"), servers=64) as house:
         yield house
