@@ -32,5 +32,6 @@ async def test_every_question_of_the_benchmark_is_answered_with_yes() -> None:
         "plan of 50 steps",
         "gate",
         "tool_call",
+        "tool_call of Terraform",
         "approval",
     }
