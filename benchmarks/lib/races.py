@@ -36,8 +36,9 @@ _WEIGHTS = {"approve": 6, "reject": 2, "replan": 2, "edit": 3, "cancel": 1}
 _HANDLERS = {"cancel": "policy.controls", "edit": "policy.edits", "break": "policy.emergencies"}
 _ANOTHER = ("edited", "planned anew")
 """Outcomes after which another plan comes."""
-_EXPIRING = 0.2
-"""Of the rounds: decided on as the time runs out."""
+_EXPIRING = 4
+"""Every so-manieth round is decided on as the time runs out; every second of these, behind it."""
+_BEHIND_S = 1.0
 _AGAIN = 0.2
 """Of what is said: said twice."""
 _JITTER_S = 0.03
@@ -169,9 +170,10 @@ class Races:
         self.sizes[size] += 1
         racers = random.sample((*PEOPLE, REQUESTER, PROXY, FIREMAN), size)
         whats = random.choices(list(_WEIGHTS), list(_WEIGHTS.values()), k=size)
-        if random.random() < _EXPIRING:
+        if number % _EXPIRING == 0:
             left = self._heard.required[task, 1].expires_at - datetime.now(UTC)
-            await asyncio.sleep(max(0.0, left.total_seconds() - _JITTER_S))
+            off = _BEHIND_S if number % (2 * _EXPIRING) == 0 else -_JITTER_S
+            await asyncio.sleep(max(0.0, left.total_seconds() + off))
         async with asyncio.TaskGroup() as group:
             for who, wish in zip(racers, whats, strict=True):
                 what = "break" if who == FIREMAN else wish
