@@ -43,6 +43,19 @@ async def test_a_server_that_starts_late_is_waited_for(tmp_path: Path) -> None:
         await close(await asyncio.wait_for(joining, 5))
 
 
+async def test_who_stops_waiting_for_a_flush_does_not_make_the_connection_deaf(
+    bench: Bench,
+) -> None:
+    nc = await connect(bench.server.url, name="x", inbox_prefix="_INBOX_x")
+    waiting = asyncio.create_task(nc.flush())
+    await asyncio.sleep(0)  # the PING is on its way
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    assert waiting.cancelled()
+    await nc.rtt(timeout=5)
+    await close(nc)
+
+
 async def test_a_restart_is_survived_within_a_second(bench: Bench) -> None:
     back = asyncio.Event()
 

@@ -30,6 +30,7 @@ from smartops.devstack.servers import NatsServer
 from smartops.eventstore import EventStore, NewEvent, Trigger, Unit, Write
 from smartops.runtime.recording import Cause, Recorder
 from smartops.sdk import Client, Profile, Refused, Unknown, Unreachable
+from smartops.sdk.bus import Bus
 from smartops.sdk.cli.main import main
 from smartops.sdk.errors import Ambiguous, NotFound
 from smartops.sdk.event import Event
@@ -209,6 +210,27 @@ async def test_a_refusal_of_which_the_bus_was_silent_is_found_in_the_log(
     services.reaction, services.tells = refused, False
     with pytest.raises(Refused):
         await client.submit(INTENT, patience=SHORT)
+
+
+async def test_who_stops_waiting_does_not_make_the_connection_deaf(
+    home: Path, commands_stream: Nats
+) -> None:
+    bus = await Bus.connect(Profile.load(home), "operator")
+
+    async def listen() -> None:
+        async with bus.listen(["nothing"]):
+            pass
+
+    for turns in range(4):  # one of them ends in the middle of the round trip
+        waiting = asyncio.create_task(listen())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait({waiting})
+    async with bus.listen(["news"]) as inbox, asyncio.timeout(5):
+        await commands_stream.publish("news", b"")
+        await eventually(lambda: not inbox.empty())
+    await bus.close()
 
 
 async def test_the_same_id_is_the_same_task(client: Client) -> None:

@@ -138,7 +138,7 @@ def test_no_gate_lets_a_write_in_production_through_by_itself(document: GateInpu
 
 WHOLE: list[tuple[Entrypoint, InputDocument]] = [
     ("plan", plan()),
-    ("gate", gate(plan_requires_approval=True)),
+    ("gate", gate(plan_requires_approval=True, approval_requested=True)),
     ("tool_call", call()),
     ("approval", vote()),
 ]
@@ -150,7 +150,7 @@ WHOLE: list[tuple[Entrypoint, InputDocument]] = [
 def test_no_document_makes_the_engine_raise(
     entrypoint: Entrypoint, document: InputDocument, data: st.DataObject
 ) -> None:
-    """Nor lets a plan that waits for a person go by itself."""
+    """Nor lets a plan that waits for a person, for two reasons, go by itself for want of one."""
     whole = document.model_dump(mode="json")
     place = whole
     while True:

@@ -6,6 +6,7 @@ not know, so a stream would lose settings whenever it is updated through them.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from typing import Any
 from nats import errors as nats_errors
 from nats.aio.client import Client
 from smartops.bus.errors import BusError
+from typing_extensions import override
 
 __all__ = [
     "API",
@@ -68,6 +70,14 @@ class BusClient(Client):
     def server_id(self) -> str:
         """Of the server it is connected to, anew with each of its starts; empty: to none yet."""
         return str(self._server_info.get("server_id", ""))
+
+    @override
+    async def _process_pong(self) -> None:
+        # Its reader fails on a PONG for somebody who has stopped waiting, and ends: the connection
+        # then looks alive and is deaf until its pings time out, for a minute.
+        if self._pongs and self._pongs[0].done():
+            self._pongs[0] = asyncio.get_running_loop().create_future()
+        await super()._process_pong()
 
 
 def api_of(nc: Client) -> str:

@@ -16,6 +16,7 @@ from smartops.contracts.errors import Malformed
 from smartops.sdk.errors import NotSent, Unauthorised, Unreachable
 from smartops.sdk.event import Event
 from smartops.sdk.profile import Profile
+from typing_extensions import override
 
 __all__ = ["Bus", "Inbox"]
 
@@ -74,6 +75,16 @@ class Inbox:
         return self._queue.empty()
 
 
+class _Connection(Nats):
+    @override
+    async def _process_pong(self) -> None:
+        # Its reader fails on a PONG for somebody who has stopped waiting, and ends: the connection
+        # then looks alive and is deaf until its pings time out, for a minute.
+        if self._pongs and self._pongs[0].done():
+            self._pongs[0] = asyncio.get_running_loop().create_future()
+        await super()._process_pong()
+
+
 class Bus:
     """One connection, as one identity."""
 
@@ -91,7 +102,7 @@ class Bus:
             Unreachable: nobody answers.
             Unauthorised: the server does not accept them.
         """
-        nats = Nats()
+        nats = _Connection()
         complaints = _Complaints()
         settings: dict[str, Any] = {
             "servers": [profile.nats_url],
