@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 from smartops.devstack.demo import run_demo
 from smartops.devstack.errors import DevstackError
+from smartops.devstack.people import local_people
 from smartops.devstack.stack import StackOptions, running_stack
 
 __all__ = ["demo", "up"]
 
 _FAILED = 1
+_OURS = ("SMARTOPS_", "OPA_URL")
+"""Beginnings of environment variables that `up` hands on: settings of the services."""
 
 NO_REPLICAS: Mapping[str, int] = MappingProxyType({})
 
@@ -69,13 +74,21 @@ def demo(home: Path | None, *, break_target: bool, yes: bool, json_only: bool = 
 
 
 async def _up(home: Path, replicas: Mapping[str, int]) -> None:
-    async with running_stack(home, StackOptions(replicas=replicas)) as stack:
+    usual = StackOptions()
+    options = replace(
+        usual,
+        replicas=replicas,
+        persons=local_people(home, usual.tenant),
+        settings={name: os.environ[name] for name in os.environ if name.startswith(_OURS)},
+    )
+    async with running_stack(home, options) as stack:
         lines = [
             f"SmartOps is up in {stack.home}",
             f"  bus        {stack.nats.url}",
             f"  database   127.0.0.1:{stack.postgres.port}",
             f"  playground {stack.fleet_url} ({stack.options.servers} web servers)",
             *(f"  {name:<12} {stack.health_url(name)}/ready" for name in stack.services),
+            f"  {'people':<12} {', '.join(options.persons)}",
             "",
             "Ask for something in another terminal:",
             '  smartops submit "Fix drift on production web servers" --watch',

@@ -4,6 +4,7 @@ DevstackError
 ├── ServerStartError      a server did not come up, or a name it needs is taken
 ├── ServerReloadError     a running server refused its new configuration
 ├── CredentialError       a credential file is not what it must be
+├── PeopleError           nobody can be given credentials as it is written down
 └── BackupError           a backup or a restore did not come about; nothing was changed
 """
 
@@ -15,6 +16,7 @@ __all__ = [
     "BackupError",
     "CredentialError",
     "DevstackError",
+    "PeopleError",
     "ServerReloadError",
     "ServerStartError",
 ]
@@ -62,6 +64,15 @@ class CredentialError(DevstackError):
     """A credential file cannot be read. It is never replaced silently: others hold its twin."""
 
     code = "credential_unreadable"
+
+
+class PeopleError(DevstackError):
+    """Who is to have credentials cannot be read, or is called what no credential can be."""
+
+    code = "people_unreadable"
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}. Correct it, then start again.")
 
 
 class BackupError(DevstackError):

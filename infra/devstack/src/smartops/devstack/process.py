@@ -14,7 +14,7 @@ from pathlib import Path
 
 from smartops.devstack.errors import ServerStartError
 
-__all__ = ["DEFAULT_GRACE", "Identity", "ServiceProcess", "describe_exit", "tail"]
+__all__ = ["DEFAULT_GRACE", "Identity", "ServiceProcess", "base_env", "describe_exit", "tail"]
 
 DEFAULT_GRACE = timedelta(seconds=10)
 """How long a child may take to end by itself before it is killed."""
@@ -225,3 +225,10 @@ def describe_exit(code: int) -> str:
         return f"was ended by {signal.Signals(-code).name}"
     except ValueError:
         return f"was ended by signal {-code}"
+
+
+def base_env() -> dict[str, str]:
+    """What every child needs of our environment; no more, so that secrets of ours stay ours."""
+    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "LOG_LEVEL", "LOG_FORMAT")
+    env = {name: os.environ[name] for name in kept if name in os.environ}
+    return {**env, "PYTHONUNBUFFERED": "1"}

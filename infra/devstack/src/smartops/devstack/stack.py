@@ -7,18 +7,12 @@ supervisor is shared.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import importlib.util
-import json
-import os
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
-from http import HTTPStatus
 from pathlib import Path
-from urllib.request import Request, urlopen
 
 import asyncpg
 from smartops.bus.api import API
@@ -38,82 +32,19 @@ from smartops.contracts.catalogue import SERVICES
 from smartops.contracts.ids import principal
 from smartops.contracts.subjects import Subjects
 from smartops.devstack.archive import Archive
-from smartops.devstack.files import private_directory, write_private
-from smartops.devstack.process import ServiceProcess
+from smartops.devstack.awaiting import ready
+from smartops.devstack.files import private_directory
+from smartops.devstack.fleet import Fleet
+from smartops.devstack.papers import write_actors, write_autonomy, write_profile, write_running
+from smartops.devstack.process import ServiceProcess, base_env
 from smartops.devstack.secrets import Credentials
 from smartops.devstack.servers import NatsServer, PostgresServer
+from smartops.devstack.stack_options import PERSONS, StackOptions
 from smartops.devstack.supervisor import Supervisor
 from smartops.eventstore import EVENTSTORE, LOGIN_ROLES, MigrationSource, migrate
 from smartops.eventstore.roles import set_role_passwords
 
 __all__ = ["PERSONS", "Stack", "StackOptions", "running_stack"]
-
-PERSONS: Mapping[str, tuple[str, ...]] = {
-    "operator": ("operator", "policy-admin"),
-    "approver": (
-        "approver",
-        "autonomy-admin",
-        "break-glass",
-        "policy-admin",
-        "privacy",
-        "senior-approver",
-    ),
-}
-"""Local people and the roles of their actors."""
-
-_AUTONOMY = {
-    "environments": {
-        "production": {"cooldown": "PT0S", "require_two_approvers": False},
-        "staging": {"cooldown": "PT0S"},
-        "development": {"cooldown": "PT0S"},
-        "sandbox": {"cooldown": "PT0S"},
-    }
-}
-
-_POLL_S = 0.03
-
-
-@dataclass(frozen=True, kw_only=True)
-class StackOptions:
-    """What a stack on one machine may differ in.
-
-    Attributes:
-        tenant: whose the local people are.
-        servers: size of the playground's fleet; 0 runs none.
-        drifted: how many of them are off their golden version; None: all.
-        environment: the fleet's environment.
-        canary_window: how long a canary is watched.
-        wave_window: the same for later phases.
-        sample_interval: between two health samples.
-        service_env: further environment variables, per service.
-        services: which services run; tests may leave some out.
-        persons: credentials of local people, each with the roles of its actor. An `actors.json`
-            that is there already says otherwise who is who.
-        replicas: processes per service; one where it is not named.
-        postgres_settings: laid over the server's own.
-        postgres_launcher: as of `PostgresServer`.
-        bus_users: further users of the bus.
-        bus_config: from the server configuration of the bus to the one that is used.
-        reach: from a service and the URL of a server to the URL under which it is told of it; for
-            whoever stands between the two.
-    """
-
-    tenant: str = "acme"
-    servers: int = 12
-    drifted: int | None = None
-    environment: str = "production"
-    canary_window: timedelta = timedelta(seconds=2)
-    wave_window: timedelta = timedelta(seconds=1)
-    sample_interval: timedelta = timedelta(milliseconds=250)
-    service_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    services: Sequence[str] = SERVICES
-    persons: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(PERSONS))
-    replicas: Mapping[str, int] = field(default_factory=dict)
-    postgres_settings: Mapping[str, str] = field(default_factory=dict)
-    postgres_launcher: Sequence[str] = ()
-    bus_users: Sequence[BusUser] = ()
-    bus_config: Callable[[str], str] = lambda text: text
-    reach: Callable[[str, str], str] = lambda _service, url: url
 
 
 class Stack:
@@ -146,6 +77,8 @@ class Stack:
         self.services: dict[str, ServiceProcess] = {}
         self.playground: ServiceProcess | None = None
         self.fleet_url: str | None = None
+        token_file = self.credentials.directory / "playground.token"
+        self._fleet = Fleet(self.home, options, token_file)
         self.passwords = self.credentials.passwords(LOGIN_ROLES)
         self.vault_keys = self.credentials.vault_keys()
 
@@ -162,8 +95,8 @@ class Stack:
             self._start_playground(),
         )
         await asyncio.gather(self._migrate(), self.provision())
-        self._write_actors()
-        self._write_autonomy()
+        write_actors(self.home, self.options.tenant, self.options.persons)
+        write_autonomy(self.home)
         await asyncio.gather(
             *(
                 self._start_service(name, number)
@@ -179,7 +112,7 @@ class Stack:
 
     def admin_token(self) -> str:
         """The bearer token of the playground."""
-        return self._token_file().read_text(encoding="utf-8").strip()
+        return self._fleet.token()
 
     async def fleet(self) -> list[dict[str, object]]:
         """The servers of the fleet, as its own API tells them."""
@@ -191,7 +124,7 @@ class Stack:
         self, method: str, path: str, body: object | None = None
     ) -> dict[str, list[dict[str, object]]]:
         """A request to the playground's API."""
-        return await asyncio.to_thread(self._ask_fleet, method, path, body)
+        return await self._fleet.ask(method, path, body)
 
     # ---- parts -----------------------------------------------------------------------------
 
@@ -248,32 +181,10 @@ class Stack:
     async def _start_playground(self) -> None:
         if not self.options.servers:
             return
-        token = self._token_file()
-        if not token.exists():
-            write_private(token, os.urandom(24).hex())
-        ready = self.home / "run" / "playground.port"
-        ready.parent.mkdir(exist_ok=True)
-        ready.unlink(missing_ok=True)
-        arguments = [
-            *("--servers", str(self.options.servers)),
-            *("--environment", self.options.environment),
-            *("--record", str(self.home / "playground.record.jsonl")),
-            *("--state", str(self.home / "playground.state.jsonl")),
-            *("--token-file", str(token)),
-            *("--ready-file", str(ready)),
-        ]
-        if self.options.drifted is not None:
-            arguments += ["--drifted", str(self.options.drifted)]
-        child = ServiceProcess(
-            "playground",
-            [sys.executable, "-m", "smartops.playground", *arguments],
-            env=_base_env(),
-            log_path=self.home / "logs" / "playground.log",
-        )
-        (self.home / "logs").mkdir(exist_ok=True)
-        await self.supervisor.start(child, ready=lambda: _appears(ready))
-        self.playground = child
-        self.fleet_url = f"http://127.0.0.1:{ready.read_text(encoding='utf-8').strip()}"
+        self._fleet.prepare()
+        await self.supervisor.start(self._fleet.child, ready=self._fleet.ready)
+        self.playground = self._fleet.child
+        self.fleet_url = self._fleet.url
 
     async def _start_service(self, service: str, number: int) -> None:
         name = service if number == 1 else f"{service}-{number}"
@@ -282,16 +193,17 @@ class Stack:
         child = ServiceProcess(
             name,
             [sys.executable, "-m", f"smartops.{service}"],
-            env={**_base_env(), **self._env(service), "SMARTOPS_HEALTH_FILE": str(health)},
+            env={**base_env(), **self._env(service), "SMARTOPS_HEALTH_FILE": str(health)},
             log_path=self.home / "logs" / f"{name}.log",
         )
         self.services[name] = child
-        await self.supervisor.start(child, ready=lambda: _ready(health))
+        await self.supervisor.start(child, ready=lambda: ready(health))
 
     def _env(self, service: str) -> dict[str, str]:
         role = f"smartops_{service}"
         options = self.options
         env = {
+            **options.settings,
             "DATABASE_URL": options.reach(service, self.postgres.dsn(role, self.passwords[role])),
             "NATS_URL": options.reach(service, self.nats.url),
             "SMARTOPS_NATS_SEED_FILE": str(self.credentials.directory / f"{service}.nk"),
@@ -303,38 +215,16 @@ class Stack:
         if service == "policy":
             env["SMARTOPS_ACTORS_FILE"] = str(self.home / "actors.json")
             env["SMARTOPS_AUTONOMY_FILE"] = str(self.home / "autonomy.json")
+            env["SMARTOPS_GOVERNING_TENANT"] = options.tenant
             env["SMARTOPS_LOCAL_CREDENTIALS_IN_PRODUCTION"] = "true"
         if service == "tool_gateway" and self.fleet_url is not None:
             env["SMARTOPS_FLEET_URL"] = self.fleet_url
-            env["SMARTOPS_FLEET_TOKEN_FILE"] = str(self._token_file())
+            env["SMARTOPS_FLEET_TOKEN_FILE"] = str(self._fleet.token_file)
         keys = self.vault_keys.get(service, {})
         env.update({name: str(path) for name, path in keys.items()})
         if service == "audit":
             env["SMARTOPS_ANCHORS_DIR"] = str(self.home / "anchors")
         return {**env, **options.service_env.get(service, {})}
-
-    def _token_file(self) -> Path:
-        return self.credentials.directory / "playground.token"
-
-    def _write_actors(self) -> None:
-        actors = [
-            {
-                "tenant": self.options.tenant,
-                "name": name,
-                "roles": list(roles),
-                "principals": [{"issuer": "local", "subject": name}],
-            }
-            for name, roles in self.options.persons.items()
-        ]
-        path = self.home / "actors.json"
-        if not path.exists():  # People may edit it; the next start tells policy.
-            write_private(path, json.dumps(actors, indent=2) + "\n")
-
-    def _write_autonomy(self) -> None:
-        """What a single machine needs otherwise: nobody there has a second approver or time."""
-        path = self.home / "autonomy.json"
-        if not path.exists():  # As above: people may edit it.
-            write_private(path, json.dumps(_AUTONOMY, indent=2) + "\n")
 
     def _write_profile(self) -> None:
         reader = "smartops_reader"
@@ -346,9 +236,8 @@ class Stack:
             "principals": self.principals,
             "monitor_url": self.nats.monitor_url,
         }
-        write_private(self.home / "profile.json", json.dumps(profile, indent=2) + "\n")
+        write_profile(self.home, profile)
         running = {
-            "pid": os.getpid(),
             "postgres": self.postgres.pid,
             "nats": self.nats.pid,
             "playground": self.fleet_url,
@@ -357,24 +246,7 @@ class Stack:
                 for name, child in self.services.items()
             },
         }
-        write_private(self.home / "run.json", json.dumps(running, indent=2) + "\n")
-
-    def _ask_fleet(
-        self, method: str, path: str, body: object | None
-    ) -> dict[str, list[dict[str, object]]]:
-        request = Request(  # noqa: S310 - our own loopback address
-            f"{self.fleet_url}{path}",
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={
-                "authorization": f"Bearer {self.admin_token()}",
-                "content-type": "application/json",
-            },
-        )
-        with urlopen(request, timeout=10) as reply:  # noqa: S310 - the same
-            raw = reply.read()
-        found: dict[str, list[dict[str, object]]] = json.loads(raw) if raw else {}
-        return found
+        write_running(self.home, running)
 
 
 @asynccontextmanager
@@ -396,41 +268,6 @@ def _audit_migrations() -> MigrationSource:
     if spec is None or spec.origin is None:
         raise RuntimeError("the audit service is not installed: run `make setup`")
     return MigrationSource("audit", Path(spec.origin).parent / "sql")
-
-
-def _base_env() -> dict[str, str]:
-    """What every child needs of our environment; no more, so that secrets of ours stay ours."""
-    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "LOG_LEVEL", "LOG_FORMAT")
-    env = {name: os.environ[name] for name in kept if name in os.environ}
-    return {**env, "PYTHONUNBUFFERED": "1"}
-
-
-async def _appears(path: Path) -> None:
-    """Wait until another process has written a file; nothing tells of it."""
-
-    def written() -> bool:
-        return path.exists() and bool(path.read_text(encoding="utf-8").strip())
-
-    await _until(written)
-
-
-async def _ready(health: Path) -> None:
-    """Wait until a service answers that it is ready."""
-    await _appears(health)
-
-    def ready() -> bool:
-        # Read each time: after a restart the file names the ended process's port for a while.
-        url = health.read_text(encoding="utf-8").strip() + "/ready"
-        with contextlib.suppress(OSError), urlopen(url, timeout=2) as reply:  # noqa: S310 - ours
-            return bool(reply.status == HTTPStatus.OK)
-        return False
-
-    await _until(ready)
-
-
-async def _until(holds: Callable[[], bool]) -> None:
-    while not await asyncio.to_thread(holds):  # noqa: ASYNC110 - nothing tells of it
-        await asyncio.sleep(_POLL_S)
 
 
 def _iso(delay: timedelta) -> str:
