@@ -56,6 +56,12 @@ class House:
     async def actors(self) -> list[dict[str, Any]]:
         return [{"name": "ben", "actor": BEN}]
 
+    async def tools(self) -> list[dict[str, Any]]:
+        return [{"name": "apply_patch"}]
+
+    async def agents(self) -> list[str]:
+        return ["drift"]
+
     async def delegations(self, **_: Any) -> list[dict[str, Any]]:
         return [DELEGATION] if self.rows is None else self.rows
 
@@ -137,6 +143,28 @@ def test_a_class_of_plans_is_agreed_to(house: House, smartops: Any) -> None:
     assert (command.max_uses, command.plans.max_targets) == (20, 5)
     assert (command.plans.agent, command.plans.tools) == ("drift", ("apply_patch",))
     assert command.plans.max_risk_level is RiskLevel("low")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [("apply_patch", "aply_patch", "no tool 'aply_patch'"), ("drift", "drft", "no agent 'drft'")],
+)
+def test_a_class_that_nothing_can_fit_is_told_of(
+    house: House, smartops: Any, right: str, wrong: str, told: str
+) -> None:
+    code, _, err = smartops(*(wrong if word == right else word for word in GIVE_WORD))
+    assert (code, told in err, "standing revoke 3f2a0000" in err) == (Exit.OK, True, True)
+    assert smartops(*GIVE_WORD)[2] == ""
+
+
+@pytest.mark.parametrize("words", [GIVE_VOICE, GIVE_WORD])
+def test_what_the_contract_will_not_have_is_a_usage_error(
+    house: House, smartops: Any, words: tuple[str, ...]
+) -> None:
+    code, out, err = smartops("--json", *words[:-1], "")
+    assert (code, err) == (Exit.USAGE, "usage: --reason: may not be empty\n")
+    assert json.loads(out)["error"]["code"] == "usage"
+    assert house.asked == []
 
 
 def test_an_unknown_risk_is_a_usage_error(house: House, smartops: Any) -> None:

@@ -44,10 +44,14 @@ def told(story: Story) -> list[str]:
     return shown(narrate(story.events))
 
 
+def _decide_on(card: PlanCard) -> str:
+    return f"decide on {str(card.plan.header.task)[:4]}"
+
+
 async def printed(story: Story, cards: Cards | None = None) -> str:
     written = io.StringIO()
     console = Console(file=written, width=100, highlight=False)
-    with Progress(console, zone=UTC, hint=lambda task: f"decide on {str(task)[:4]}") as progress:
+    with Progress(console, zone=UTC, hint=_decide_on) as progress:
         for event in story.events:
             await progress.show(event, cards)
     return written.getvalue()

@@ -30,7 +30,8 @@ PAGES = [pytest.param(page, id=str(page.relative_to(ROOT))) for page in pages()]
 OURS = [
     pytest.param(page, id=str(page.relative_to(ROOT)))
     for page in pages()
-    if page.parent == ROOT or ROOT / "docs" in page.parents or ROOT / "services" in page.parents
+    if page.parent == ROOT
+    or any(ROOT / folder in page.parents for folder in ("docs", "services", "libs", "infra"))
 ]
 
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")

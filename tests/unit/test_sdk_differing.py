@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 from rich.console import Console
 from smartops.contracts.canonical import canonical, digest
 from smartops.contracts.events import (
@@ -18,6 +18,7 @@ from smartops.contracts.events import (
     TaskPlanSuperseded,
 )
 from smartops.contracts.plan import Plan
+from smartops.contracts.wire import Check
 from smartops.sdk.cli.card_view import render_card
 from smartops.sdk.cli.commands.editing import _edit
 from smartops.sdk.cli.diff_view import differing
@@ -77,12 +78,42 @@ def test_targets_that_come_and_go_are_told() -> None:
     ]
 
 
-def test_a_step_in_another_phase_is_the_same_step() -> None:
-    after = plan(
-        phase(patched("web-2", "first"), name="canary"),
-        phase(patched("web-1", "wave"), patched("web-3", "wave"), name="wave", parallelism=2),
+def test_a_target_that_changes_places_is_told() -> None:
+    canary = phase(patched("web-2", "canary"), name="canary")
+    wave = phase(patched("web-1", "wave"), patched("web-3", "wave"), name="wave", parallelism=2)
+    assert differing(two(), plan(canary, wave), most=5) == [
+        "phase: wave -> canary on web-2",
+        "phase: canary -> wave on web-1",
+    ]
+
+
+@pytest.mark.parametrize("undo_tool", ["other_tool", None])
+def test_another_way_back_or_none_is_told(undo_tool: str | None) -> None:
+    old = two()
+    changed = step(
+        "web-1",
+        PATCH if undo_tool is None else tool(undo=undo_tool),
+        phase="canary",
+        arguments=dict(old.steps[0].arguments),
+        undo=undo_tool is not None,
     )
-    assert differences(two(), after) == ()
+    wave = phase(patched("web-2", "wave"), patched("web-3", "wave"), name="wave", parallelism=2)
+    after = plan(phase(changed, name="canary"), wave)
+    [one] = differences(old, after)
+    assert (one.what, one.where) == ("patch undo", ("web-1",))
+    assert differing(old, after, most=5)[0].startswith("patch undo: ")
+
+
+def test_checks_that_are_others_are_told_though_there_are_as_many() -> None:
+    def watched(threshold: str) -> Plan:
+        header = two().header
+        check = Check(type="error_rate", threshold=threshold)
+        first = header.phases[0].model_copy(update={"checks": (check,)})
+        phases = (first, *header.phases[1:])
+        return two().model_copy(update={"header": header.model_copy(update={"phases": phases})})
+
+    lines = differing(watched("< 1%"), watched("< 50%"), most=5)
+    assert lines == ["checks: 1 -> 1 others on canary"]
 
 
 def test_another_pace_and_other_terms_are_told() -> None:
@@ -180,7 +211,8 @@ def test_pace_and_targets() -> None:
 )
 def test_what_cannot_be_meant_is_told_at_once(told: dict[str, tuple[str, ...]]) -> None:
     values = told.pop("values", ())
-    with pytest.raises(Usage):
+    # What the contract will not have is told likewise, by the command line itself.
+    with pytest.raises((Usage, ValidationError)):
         written(*values, **told)
 
 

@@ -188,9 +188,7 @@ class Bus:
                     headers={"Nats-Msg-Id": message_id},
                 )
             except NoStreamResponseError as error:
-                raise NotSent(
-                    subject, "no command stream is there; are all services up?"
-                ) from error
+                raise NotSent(name, "no command stream is there; are all services up?") from error
             except APIError as error:
                 raise NotSent(name, error.description or str(error)) from error
             except (nats_errors.Error, OSError):

@@ -16,6 +16,7 @@ from smartops.contracts.events import (
     TaskCompleted,
     TaskEscalated,
     TaskFailed,
+    TaskGrantRevoked,
     TaskHalted,
     TaskPlanEditAccepted,
     TaskPlanRefused,
@@ -84,6 +85,8 @@ def follow(course: Course, data: EventData | None) -> Course:
             return course
         case TaskPlanRefused() | TaskApprovalRejected() | TaskApprovalExpired():
             return replace(course, waiting=False, outcome="rejected")
+        case TaskGrantRevoked():
+            return replace(course, waiting=False)  # It may have come back from its run.
         case TaskHalted(run=None):
             # There will be no run, so no runner is left to say that a person must look.
             return replace(course, waiting=False, outcome="escalated_to_human")
@@ -93,5 +96,7 @@ def follow(course: Course, data: EventData | None) -> Course:
             # Cancelling an escalated run sets it in motion again: it takes back what is left. So
             # does settling the last of its calls of which nobody knew the outcome.
             return replace(course, waiting=False, outcome=None)
+        case TaskCancelRequested():
+            return replace(course, waiting=False)
         case _:
             return course

@@ -3,6 +3,7 @@
 SdkError
 ├── NoProfile      there is no installation at this home
 ├── NoIdentity     the installation holds no credentials of this name
+├── BadId          a command cannot be named so
 ├── Unreachable    bus or database do not answer
 ├── Unauthorised   bus or database do not accept our credentials
 ├── Outdated       the installation is older than this client
@@ -22,6 +23,7 @@ from uuid import UUID
 
 __all__ = [
     "Ambiguous",
+    "BadId",
     "NoIdentity",
     "NoProfile",
     "NotFound",
@@ -65,6 +67,17 @@ class NoIdentity(SdkError):
         self.name = name
         names = ", ".join(sorted(known)) or "none"
         super().__init__(f"there are no credentials for {name!r} here; known: {names}.")
+
+
+class BadId(SdkError):
+    """You meet it when a command is given a name that no subject can hold. Nothing was sent."""
+
+    code = "bad_id"
+
+    def __init__(self, ident: str) -> None:
+        super().__init__(
+            f"--id {ident!r} may hold letters, digits, - and _ only, 1 to 128 of them."
+        )
 
 
 class Unreachable(SdkError):

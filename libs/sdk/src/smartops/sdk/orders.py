@@ -8,6 +8,7 @@ id, so that a command comes back that was lost with its stream.
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -18,12 +19,14 @@ from smartops.contracts.subjects import Subjects
 from smartops.contracts.wire import CommandData
 from smartops.sdk.bus import Bus
 from smartops.sdk.effects import Effect
-from smartops.sdk.errors import NotSent, Refused, Unknown, Unreachable
+from smartops.sdk.errors import BadId, NotSent, Refused, Unknown, Unreachable
 from smartops.sdk.event import Event
 from smartops.sdk.reader import Reader
 
 __all__ = ["Order", "Orders", "payload"]
 
+_IDENT = re.compile(r"[A-Za-z0-9_-]{1,128}")
+"""What one token of a subject may be made of."""
 _FIRST_LOOK = 1.0
 """Seconds of silence before the log is asked; doubled each time, up to `_LONGEST_LOOK`."""
 _LONGEST_LOOK = 8.0
@@ -32,11 +35,18 @@ _MORE_TO_COME = 0.5
 
 
 class Order:
-    """A command on its way, under the key that makes it count once."""
+    """A command on its way, under the key that makes it count once.
+
+    Raises:
+        BadId: it cannot be called so.
+    """
 
     def __init__(
         self, tenant: str, principal: str, command: CommandData, ident: str | None
     ) -> None:
+        if ident is not None and not _IDENT.fullmatch(ident):
+            # A subject that is none gets no answer: it would look as if the bus were silent.
+            raise BadId(ident)
         self.command = command
         self.id = ident if ident is not None else uuid4().hex
         self.key: CommandKey = command_key(tenant, principal, command.name, self.id)

@@ -10,10 +10,13 @@ from smartops.contracts.plan import Phase, Plan, Step
 
 __all__ = ["Difference", "differences"]
 
-_PACE = ("order", "parallelism", "batch", "wait_ms", "rollback_if", "timeout_ms", "watch_ms")
+_PACE = tuple(name for name in Phase.model_fields if name not in ("name", "steps", "checks"))
 _FEW = 4
 """Phases that are named; of more it is told how many."""
-_TERMS = ("max_run_ms", "on_timeout", "rollback_timeout_ms")
+_TERMS = (
+    *("max_run_ms", "on_timeout", "rollback_timeout_ms", "maintenance"),
+    *("total_assets", "approval_requested"),
+)
 
 Deed = tuple[str, str, int]
 """A tool, its target, and the so-manieth time that it is called there."""
@@ -69,6 +72,8 @@ def _arguments(before: Plan, after: Plan) -> Iterator[Difference]:
             for name in dict.fromkeys((*earlier.arguments, *step.arguments))
         ]
         pairs.append(("version of the tool", earlier.version, step.version))
+        pairs.append(("kind", earlier.category.value, step.category.value))
+        pairs.append(("undo", _undo(earlier), _undo(step)))
         for name, was, now in pairs:
             if was != now or type(was) is not type(now):
                 key = (f"{step.tool} {name}", repr(was), repr(now))
@@ -87,19 +92,34 @@ def _phases(before: Plan, after: Plan) -> Iterator[Difference]:
         earlier = old.get(name)
         if earlier is not None:
             yield from _pace(earlier, phase)
+    yield from _moved(before, after, old.keys() & new.keys())
     for field in _TERMS:
         was, now = getattr(before.header, field), getattr(after.header, field)
         if was != now:
-            yield Difference(field, was, now, ())
+            yield Difference(field, _plain(was), _plain(now), ())
+
+
+def _moved(before: Plan, after: Plan, both: set[str]) -> Iterator[Difference]:
+    """What is done in another phase than before, of phases that both plans have."""
+    old, new = _places(before), _places(after)
+    found: dict[tuple[str, str], list[str]] = {}
+    for deed, now in new.items():
+        was = old.get(deed, now)
+        if was != now and {was, now} <= both:
+            found.setdefault((was, now), []).append(deed[1])
+    for (was, now), targets in found.items():
+        yield Difference("phase", was, now, tuple(dict.fromkeys(targets)))
 
 
 def _pace(before: Phase, after: Phase) -> Iterator[Difference]:
     for field in _PACE:
         was, now = getattr(before, field), getattr(after, field)
         if was != now:
-            yield Difference(field, was, now, (after.name,))
+            yield Difference(field, _plain(was), _plain(now), (after.name,))
     if before.checks != after.checks:
-        yield Difference("checks", len(before.checks), len(after.checks), (after.name,))
+        number = len(after.checks)
+        others = number if number != len(before.checks) else f"{number} others"
+        yield Difference("checks", len(before.checks), others, (after.name,))
 
 
 def _deeds(plan: Plan) -> dict[Deed, Step]:
@@ -110,6 +130,21 @@ def _deeds(plan: Plan) -> dict[Deed, Step]:
             times += 1
         found[step.tool, step.target, times] = step
     return found
+
+
+def _places(plan: Plan) -> dict[Deed, str]:
+    """The phase in which each deed is done."""
+    phases = {hashed: phase.name for phase in plan.header.phases for hashed in phase.steps}
+    by_id = {step.id: phases[hashed] for hashed, step in plan.by_hash().items()}
+    return {deed: by_id[step.id] for deed, step in _deeds(plan).items()}
+
+
+def _undo(step: Step) -> JsonValue:
+    return None if step.undo is None else step.undo.model_dump(mode="json")
+
+
+def _plain(value: object) -> JsonValue:
+    return value if isinstance(value, str | int | None) else str(value)
 
 
 def _named(phases: list[str]) -> str:

@@ -20,6 +20,8 @@ from smartops.sdk.errors import SdkError
 __all__ = ["BundleRefused", "EngineMissing", "Loaded", "SecondEngine", "Verdict"]
 
 _LONGEST_LINE = 32 * 1024 * 1024
+_PATIENCE_S = 60
+"""Seconds for one answer: rules may compute for ever, and an engine has no time limit."""
 _AT_ONCE = 64
 """Questions on their way at a time: less than a pipe holds would do, but inputs may be large."""
 
@@ -136,7 +138,12 @@ class SecondEngine:
             raise EngineMissing("it was not started")
         writing = asyncio.create_task(self._write(requests))
         try:
-            lines = [await process.stdout.readline() for _ in requests]
+            lines = [await self._line(process.stdout) for _ in requests]
+        except (TimeoutError, ValueError) as error:
+            process.kill()  # Or it would never read what is still being written.
+            late = isinstance(error, TimeoutError)
+            why = f"no answer in {_PATIENCE_S} s" if late else str(error)
+            raise BundleRefused(f"it is not fit to decide anything: {why}") from error
         finally:
             await writing
         if not all(lines):
@@ -144,6 +151,10 @@ class SecondEngine:
             last = said.decode(errors="replace").strip().rpartition("\n")[2]
             raise EngineMissing(last or "it ended")
         return [json.loads(line) for line in lines]
+
+    async def _line(self, stream: asyncio.StreamReader) -> bytes:
+        async with asyncio.timeout(_PATIENCE_S):
+            return await stream.readline()
 
     async def _write(self, requests: Sequence[dict[str, Any]]) -> None:
         process = self._process

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from uuid import UUID
 
 from smartops.contracts.catalogue import EVENTS
+from smartops.contracts.events import AutonomyChanged
 from smartops.contracts.subjects import Subjects
 from smartops.sdk.bus import Bus
 from smartops.sdk.course import Course, follow
@@ -37,9 +38,11 @@ async def watch(
     ) as inbox:
         batch = await reader.events(task)
         position = _last(batch, 0)
+        # Those stand in their agents' streams, which are no task's.
+        batch = sorted([*batch, *await reader.falls(task)], key=lambda one: one.position or 0)
         while True:
             for event in batch:
-                if event.id in seen or event.task != task or not _published(event):
+                if event.id in seen or not _about(event, task) or not _published(event):
                     continue
                 seen.add(event.id)
                 course = follow(course, event.data)
@@ -83,7 +86,7 @@ async def _missed(reader: Reader, task: UUID, position: int) -> list[Event]:
 
 
 def filters_of(subjects: Subjects, tenant: str, task: UUID) -> list[str]:
-    """All about the task: its events by their entity; its calls, whose entity is the call."""
+    """All about the task: its own events, and calls and levels, whose entities are others."""
     lengths = {
         spec.data.topic.count(".")
         for spec in EVENTS.values()
@@ -95,7 +98,14 @@ def filters_of(subjects: Subjects, tenant: str, task: UUID) -> list[str]:
             for length in sorted(lengths)
         ),
         subjects.event_filter("tool.call.*", tenant=tenant),
+        subjects.event_filter(AutonomyChanged.topic, tenant=tenant),
     ]
+
+
+def _about(event: Event, task: UUID) -> bool:
+    """Whether an event is one of the task, or of what it cost its agent."""
+    fell = isinstance(event.data, AutonomyChanged) and event.data.task == task
+    return event.task == task or fell
 
 
 def _published(event: Event) -> bool:

@@ -42,6 +42,7 @@ _OF_CODE = {
     "unknown": Exit.UNKNOWN,
     "ambiguous": Exit.USAGE,
     "no_identity": Exit.USAGE,
+    "bad_id": Exit.USAGE,
 }
 
 _OF_OUTCOME = {

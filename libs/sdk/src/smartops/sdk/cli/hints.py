@@ -35,7 +35,7 @@ def hint(error: SdkError, session: Session) -> str:
     if not isinstance(error, Refused):
         return ""
     if error.code in _SOMEBODY_ELSE:
-        other = "approver" if session.options.identity != "approver" else "<name>"
+        other = "approver" if session.options.identity != "approver" else "NAME"
         return (
             f"You acted as {session.options.identity!r}. Somebody else must do this: add "
             f"`--as {other}` if those credentials are yours to use."

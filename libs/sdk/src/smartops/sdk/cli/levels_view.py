@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from smartops.sdk.cli.session import Session
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ANY", "document", "scope_words", "show_levels"]
 
-ANY = "*"
+ANY: Final = "*"
 """Stands for all versions, tools or environments."""
 
 
@@ -59,9 +59,10 @@ def _why(held: Held) -> str:
 def _said(data: Any) -> str:
     from smartops.sdk.cli.people import who  # noqa: PLC0415 - the same
     from smartops.sdk.cli.text import one_line  # noqa: PLC0415 - the same
+    from smartops.sdk.short_id import short  # noqa: PLC0415 - the same
 
     by = f" by {who(data.principal)}" if data.principal is not None else ""
-    task = f" (task {str(data.task)[:8]})" if data.task is not None else ""
+    task = f" (task {short(data.task)})" if data.task is not None else ""
     return f"{data.rule}{by}{task}: {one_line(data.reason)}"
 
 

@@ -89,7 +89,7 @@ def options(
         typer.Option(
             "--as",
             metavar="NAME",
-            help="As whom to act. A local installation knows 'operator', who submits and "
+            help="As whom to act. A new installation knows 'operator', who submits and "
             "controls, and 'approver', who decides. Nobody decides on a task of their own.",
         ),
     ] = "operator",

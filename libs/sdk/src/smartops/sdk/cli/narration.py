@@ -10,12 +10,21 @@ from datetime import datetime
 from uuid import UUID
 
 from smartops.contracts import events as e
-from smartops.contracts.bounds import Limits
 from smartops.contracts.wire import EventData, Purpose
 from smartops.sdk.cli.lines import Attachment, Line, Mark, Told
-from smartops.sdk.cli.sentences import FEW, note, said, tell_end, tell_gate, tell_plan, tell_run
+from smartops.sdk.cli.sentences import (
+    FEW,
+    note,
+    said,
+    tell_agent,
+    tell_end,
+    tell_gate,
+    tell_plan,
+    tell_run,
+)
 from smartops.sdk.cli.tally import Tally
 from smartops.sdk.cli.text import count, duration, listing, one_line
+from smartops.sdk.cli.voices import told_limits
 from smartops.sdk.event import Event
 
 __all__ = ["Attachment", "Line", "Mark", "Narrator", "narrate"]
@@ -75,13 +84,14 @@ class Narrator:
                 yield from tell_plan(data, event.entity)
                 yield from tell_gate(data)
                 yield from tell_run(data)
+                yield from tell_agent(data)
                 yield from tell_end(data, self._tally.took(event.time))
                 yield from self._tell_call(data)
 
     def _heard(self, data: e.TaskApprovalRecorded) -> Told:
         """A voice among several; a single one is told by what it decides."""
         self._note = note(data.note)
-        self._limits += _limits(data.limits)
+        self._limits += told_limits(data.limits)
         if self._quorum > 1 and data.decision == "approve":
             yield Mark.INFO, "voice", f"{_speaker(data.by)} says yes{self._note}"
             self._note = ""
@@ -165,18 +175,6 @@ _SETTLES = {
     "probe": "a read will tell",
     "human": "a person must find out",
 }
-
-
-def _limits(limits: Limits) -> str:
-    """What a voice allows, where that is less than the whole plan."""
-    said = ""
-    if limits.max_targets is not None:
-        said += f", {count(limits.max_targets, 'target')} at most"
-    if limits.max_calls is not None:
-        said += f", {count(limits.max_calls, 'call')} at most"
-    if limits.expires_at is not None:
-        said += f", until {limits.expires_at.astimezone():%Y-%m-%d %H:%M}"
-    return said
 
 
 def _call(facts: e.CallFacts) -> str:

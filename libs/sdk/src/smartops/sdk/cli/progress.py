@@ -59,7 +59,7 @@ class Progress:
     Args:
         console: where to.
         zone: for the times; None: the local one.
-        hint: makes the line that is shown when a person's approval is needed, from the task.
+        hint: makes the line that is shown below a card that waits for a decision.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Progress:
         console: Console,
         *,
         zone: tzinfo | None = None,
-        hint: Callable[[UUID], str] | None = None,
+        hint: Callable[[PlanCard], str] | None = None,
     ) -> None:
         self._console = console
         self._zone = zone
@@ -139,7 +139,7 @@ class Progress:
         if attachment.kind == "card":
             self._console.print(render_card(card, self._console))
             if self._hint is not None:
-                hint = Text(" " * _INDENT + self._hint(task), style="bold")
+                hint = Text(" " * _INDENT + self._hint(card), style="bold")
                 self._console.print(hint, soft_wrap=True)
         else:
             self._console.print(Padding(phases_table(card), (0, 0, 0, _INDENT), expand=False))

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from rich.text import Text
+from smartops.sdk.cli.returned_view import returned_lines
 from smartops.sdk.cli.scores_view import quality_lines, radius_lines, risk_lines
 from smartops.sdk.cli.taking import Line, Taken, digest_text, plain, said
 from smartops.sdk.cli.text import count, duration, listing, one_line
@@ -42,6 +43,7 @@ def scored_facts(assessment: Mapping[str, Any], *, full: bool) -> Iterator[Line]
     document = Taken(assessment)
     for said_elsewhere in ("schema_name", "plan_hash", "requires_approval"):
         document.take(said_elsewhere, (str, bool))
+    yield from (part := document.part("returned")).shown(returned_lines(part, full=full))
     yield from (part := document.part("risk")).shown(risk_lines(part, full=full))
     yield from (part := document.part("quality_score")).shown(quality_lines(part, full=full))
     yield from (part := document.part("blast_radius")).shown(radius_lines(part))

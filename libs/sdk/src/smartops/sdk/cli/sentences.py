@@ -11,7 +11,17 @@ from smartops.sdk.cli.lines import Mark, Told
 from smartops.sdk.cli.text import clip, count, duration, listing, one_line
 from smartops.sdk.short_id import short
 
-__all__ = ["FEW", "note", "said", "tell_end", "tell_gate", "tell_plan", "tell_run"]
+__all__ = [
+    "FEW",
+    "level_text",
+    "note",
+    "said",
+    "tell_agent",
+    "tell_end",
+    "tell_gate",
+    "tell_plan",
+    "tell_run",
+]
 
 FEW = 3
 """Facts of one event that get a line each; others are counted."""
@@ -107,6 +117,23 @@ def tell_gate(data: EventData) -> Told:
             return
 
 
+def tell_agent(data: EventData) -> Told:
+    """What a task cost its agent, or what a person gave it."""
+    if isinstance(data, e.AutonomyChanged):
+        fell = data.before is None or data.level < data.before
+        yield (Mark.WARN if fell else Mark.INFO), "autonomy", level_text(data)
+
+
+def level_text(data: e.AutonomyChanged) -> str:
+    """A change of a level, with whose it is and why."""
+    before = "" if data.before is None else f"L{data.before} to "
+    tool = "any tool" if data.tool == "*" else one_line(data.tool)
+    where = "everywhere" if data.environment == "*" else f"in {data.environment}"
+    version = "" if data.agent_version == "*" else f" {one_line(data.agent_version)}"
+    agent = f"{one_line(data.agent)}{version} with {tool} {where}"
+    return f"{agent}: {before}L{data.level} ({one_line(data.rule)}: {said(data.reason)})"
+
+
 def _left(milliseconds: int) -> str:
     return duration(timedelta(milliseconds=milliseconds))
 
@@ -129,6 +156,12 @@ def tell_run(data: EventData) -> Told:
             # The good verdicts of a phase are told in one, when it is done.
             mark = Mark.BAD if data.outcome == "unhealthy" else Mark.WARN
             yield mark, data.outcome, f"{one_line(data.type)}: {said(data.detail)}"
+        case e.TaskConditionChecked(outcome="broken"):
+            text = f"granted while {said(data.condition)}, and it does not hold: "
+            yield Mark.BAD, "broken", f"{text}{said(data.detail)}"
+        case e.TaskConditionChecked(outcome="unknown"):
+            text = f"granted while {said(data.condition)}, and nobody can tell: "
+            yield Mark.WARN, "unknown", f"{text}{said(data.detail)}"
         case e.TaskComputationEnded():
             found = "holds" if data.ok else _COMPUTED.get(data.outcome, _words(data.outcome))
             place = f" (sandbox {one_line(data.level)}, {data.duration_ms:.0f} ms)"
@@ -139,6 +172,8 @@ def tell_run(data: EventData) -> Told:
             yield Mark.WARN, "stopping", f"{said(data.reason)}; {_THEN[data.then]}"
         case e.TaskPaused():
             yield Mark.WAIT, "paused", f"nothing is in flight: {said(data.reason)}"
+        case e.TaskPlanReturned():
+            yield from _came_back(data)
         case e.TaskWaiting():
             until = f"{data.until:%Y-%m-%d %H:%M} UTC"
             yield Mark.WAIT, "waiting", f"nothing goes out before {until}: {said(data.reason)}"
@@ -156,6 +191,15 @@ def tell_run(data: EventData) -> Told:
             yield Mark.UNDO, "rollback", text
         case _:
             return
+
+
+def _came_back(data: e.TaskPlanReturned) -> Told:
+    steps = listing([one_line(one.step) for one in data.withheld], FEW)
+    did = f"{data.applied} of {count(data.steps, 'step')} done"
+    text = f"plan {data.number} is back at the gate, {did}: policy denied {steps}"
+    yield Mark.WARN, "returned", text
+    for problem in data.problems[:FEW]:
+        yield Mark.BAD, "problem", f"{one_line(problem.rule)}: {said(problem.message)}"
 
 
 def tell_end(data: EventData, took: str) -> Told:

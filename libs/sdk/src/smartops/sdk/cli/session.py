@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Awaitable, Callable
@@ -12,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn, TextIO, cast
 from uuid import UUID
 
 import typer
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from smartops.sdk.profile import Profile
     from smartops.sdk.reader import Reader
 
-__all__ = ["Options", "Session", "Usage", "fail", "run"]
+__all__ = ["Options", "Session", "Trimmed", "Usage", "fail", "run"]
 
 _WIDE = 200
 """Columns where no terminal limits them."""
@@ -49,14 +50,10 @@ class Session:
     """One command's run: where it reads from and writes to."""
 
     def __init__(self, options: Options) -> None:
-        from rich.console import Console  # noqa: PLC0415 - help must not wait for it
-
         self.options = options
         self.json = options.json
-        self.out = Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False)
-        self.err = Console(
-            stderr=True, width=None if sys.stderr.isatty() else _WIDE, highlight=False
-        )
+        self.out = _console(sys.stdout)
+        self.err = _console(sys.stderr)
         self.about = "TASK"
         """Which task the command is about, for advice on what to do next."""
         self.if_interrupted = ""
@@ -146,10 +143,14 @@ def fail(session: Session, error: Exception) -> int:
     Raises:
         Exception: the same, if it is none that people can do something about.
     """
+    from pydantic import ValidationError  # noqa: PLC0415 - the same
     from smartops.sdk.cli.hints import hint  # noqa: PLC0415 - the same
+    from smartops.sdk.cli.malformed import complaint  # noqa: PLC0415 - the same
     from smartops.sdk.cli.text import harmless  # noqa: PLC0415 - the same
     from smartops.sdk.errors import Refused, SdkError  # noqa: PLC0415 - the same
 
+    if isinstance(error, ValidationError) and (wrong := complaint(error)) is not None:
+        error = Usage(wrong)
     if isinstance(error, Usage):
         document: dict[str, Any] = {"code": "usage", "message": str(error), "retryable": False}
         head, text, code = "usage", str(error), Exit.USAGE
@@ -165,6 +166,34 @@ def fail(session: Session, error: Exception) -> int:
         session.data({"error": document})
     _complain(session.err, head, text)
     return int(code)
+
+
+def _console(stream: TextIO) -> Console:
+    from rich.console import Console  # noqa: PLC0415 - help must not wait for it
+
+    terminal = stream.isatty()
+    # No markup: what services and people wrote stands there as it is, brackets and all.
+    return Console(
+        file=stream if terminal else cast("IO[str]", Trimmed(stream)),
+        width=None if terminal else _WIDE,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+
+
+class Trimmed:
+    """A stream that loses the blanks at the ends of lines: tables fill theirs up to the margin."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write whole lines, as consoles do."""
+        return self._stream.write(re.sub(r" +(?=\n|$)", "", text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 async def _finished(action: Awaitable[int | None]) -> int | None:

@@ -55,10 +55,10 @@ def duration(span: timedelta) -> str:
         )
     whole = round(seconds)
     if whole < _HOUR:
-        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
+        return _two(whole, _MINUTE, "min", 1, "s")
     if whole < _DAY:
-        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
-    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+        return _two(whole, _HOUR, "h", _MINUTE, "min")
+    return _two(whole, _DAY, "d", _HOUR, "h")
 
 
 def age(moment: datetime | None, now: datetime) -> str:
@@ -76,6 +76,12 @@ def age(moment: datetime | None, now: datetime) -> str:
     else:
         rough = f"{seconds / _DAY:.0f} d"
     return f"{rough} ago" if past else f"in {rough}"
+
+
+def _two(seconds: int, large: int, name: str, small: int, other: str) -> str:
+    """`4 h 5 min`, and `4 h` where there are no minutes."""
+    rest = seconds % large // small
+    return f"{seconds // large} {name}" + (f" {rest} {other}" if rest else "")
 
 
 def _shows(char: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from smartops.contracts.streams import PLATFORM, stream
 from smartops.sdk.reader.database import Database, Row, event_of
@@ -24,6 +25,17 @@ class Agents(Database):
             self.tenant,
         )
         return [row["agent"] for row in rows]
+
+    async def falls(self, task: UUID) -> list[Event]:
+        """What agents may do no more, or more, because of a task; in order."""
+        rows = await self.rows(
+            "select e.state, e.position from smartops.v_autonomy a"
+            " join smartops.v_events e on e.tenant = a.tenant and e.position = a.position"
+            " where a.tenant = $1 and a.task = $2 order by e.position",
+            self.tenant,
+            task,
+        )
+        return [event_of(row) for row in rows]
 
     async def track(self, agent: str) -> list[Row]:
         """An agent's record, by version, environment and tool."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
-from uuid import UUID
 
 import typer
 from smartops.sdk.cli.commands.asking import Full, Yes, agreed, asked_about, show_card
+from smartops.sdk.cli.commands.mandates import person_called
 from smartops.sdk.cli.commands.options import Ident, Task
 from smartops.sdk.cli.exits import Exit
 from smartops.sdk.cli.help import HelpfulCommand
@@ -17,7 +17,6 @@ from smartops.sdk.short_id import short
 if TYPE_CHECKING:
     from smartops.contracts.bounds import Limits
     from smartops.contracts.constraints import Constraints
-    from smartops.sdk.client import Client
 
 __all__ = ["add_to"]
 
@@ -57,6 +56,14 @@ def approve(
         str | None,
         typer.Option(metavar="TIME", help="Approve until 14:00, for 45m, or until a date."),
     ] = None,
+    holding: Annotated[
+        str | None,
+        typer.Option(
+            "--while",
+            metavar="CONDITION",
+            help="Approve while this holds for every target: 'error_rate < 1%'.",
+        ),
+    ] = None,
     in_name_of: For = None,
     yes: Yes = False,
     full: Full = False,
@@ -73,13 +80,17 @@ def approve(
     Less than the whole plan can be approved: so many targets, so many calls, until then. A call
     beyond that is refused and ends the grant; what was changed can still be taken back.
 
+    With --while, the condition is measured before each batch and while it is watched. When it is
+    known not to hold, the grant ends and what was changed is taken back; when nobody can tell, the
+    run pauses.
+
     Examples:
       smartops --as approver approve 3f2a
-      smartops --as approver approve 3f2a --max-targets 20 --until 14:00
+      smartops --as approver approve 3f2a --max-targets 20 --while 'error_rate < 1%' --until 14:00
       smartops --as approver approve 3f2a --yes --note "change 4711"
       smartops --as ben approve 3f2a --for ada
     """
-    asked = (max_targets, max_calls, until)
+    asked = (max_targets, max_calls, until, holding)
     _decide(context, "approve", task, note, ident, yes=yes, full=full, asked=asked, name=in_name_of)
 
 
@@ -148,7 +159,7 @@ def _decide(
     *,
     yes: bool,
     full: bool,
-    asked: tuple[int | None, int | None, str | None] = (None, None, None),
+    asked: tuple[int | None, int | None, str | None, str | None] = (None, None, None, None),
     name: str | None = None,
     then: Then = "archive",
     wish: dict[str, Any] | None = None,
@@ -156,13 +167,13 @@ def _decide(
     async def action(session: Session) -> int:
         from smartops.contracts.events import TaskApprovalRejected  # noqa: PLC0415 - help must not wait
 
-        limits = _limits(*asked)
+        limits, constraints = _limits(*asked), _constraints(wish)
         if not yes and not session.asks:
             raise Usage(f"nobody can be asked here: add --yes to {decision} without a question")
         async with await session.client() as client:
             found = await client.reader.find_task(task)
             session.about = short(found)
-            person = await _person(client, name)
+            person = None if name is None else (await person_called(client.reader, name))["actor"]
             approval = await asked_about(client, found)
             seen = approval["plan_hash"], approval["assessment_hash"]
             if approval["status"] == "pending":
@@ -182,7 +193,7 @@ def _decide(
                 limits=limits,
                 for_actor=person,
                 then=then,
-                constraints=_constraints(wish),
+                constraints=constraints,
                 id=ident,
             )
         if session.json:
@@ -217,33 +228,23 @@ def _wish(
 
 
 def _constraints(wish: dict[str, Any] | None) -> Constraints:
-    from pydantic import ValidationError  # noqa: PLC0415 - help must not wait for it
-    from smartops.contracts.constraints import Constraints  # noqa: PLC0415 - the same
+    from smartops.contracts.constraints import Constraints  # noqa: PLC0415 - help must not wait
 
-    try:
-        return Constraints(**(wish or {}))
-    except ValidationError as error:
-        raise Usage(f"--exclude: {error.errors()[0]['msg']}") from error
+    return Constraints(**(wish or {}))
 
 
-def _limits(max_targets: int | None, max_calls: int | None, until: str | None) -> Limits:
+def _limits(
+    max_targets: int | None, max_calls: int | None, until: str | None, holding: str | None
+) -> Limits:
     from smartops.contracts.bounds import Limits  # noqa: PLC0415 - help must not wait for it
+    from smartops.contracts.errors import Malformed  # noqa: PLC0415 - the same
+    from smartops.contracts.requirement import read_requirement  # noqa: PLC0415 - the same
     from smartops.sdk.cli.moments import moment  # noqa: PLC0415 - the same
 
     ends = moment(until, datetime.now().astimezone(), "--until") if until is not None else None
-    return Limits(max_targets=max_targets, max_calls=max_calls, expires_at=ends)
-
-
-async def _person(client: Client, name: str | None) -> UUID | None:
-    """The actor in whose name one speaks; None: one's own."""
-    from smartops.sdk.errors import NotFound  # noqa: PLC0415 - help must not wait for it
-
-    if name is None:
-        return None
-    for row in await client.reader.actors():
-        if name in (row["name"], str(row["actor"])):
-            actor: UUID = row["actor"]
-            return actor
-    raise NotFound(
-        f"nobody is called {name!r}. `smartops delegation list` shows who speaks for whom."
-    )
+    try:
+        if holding is not None:
+            read_requirement(holding)
+    except Malformed as error:
+        raise Usage(f"--while: {error.reason}") from error
+    return Limits(max_targets=max_targets, max_calls=max_calls, expires_at=ends, condition=holding)

@@ -40,22 +40,40 @@ async def asked_about(client: Client, task: UUID) -> dict[str, Any]:
 
 
 def show_card(
-    session: Session, client: Client, card: PlanCard, approval: dict[str, Any], *, full: bool
+    session: Session,
+    client: Client,
+    card: PlanCard,
+    approval: dict[str, Any],
+    *,
+    full: bool,
+    own: bool = False,
 ) -> None:
-    """Show the plan, until when it is to be decided, and as whom one decides."""
+    """Show the plan, until when it is to be decided, and as whom one decides.
+
+    Args:
+        session: where to.
+        client: whose credentials are used.
+        card: the plan.
+        approval: what people are asked.
+        full: nothing is cut.
+        own: one may decide on a plan of one's own.
+    """
     from smartops.sdk.cli.card_view import render_card  # noqa: PLC0415 - the same
     from smartops.sdk.cli.text import age  # noqa: PLC0415 - the same
+    from smartops.sdk.cli.voices import told_voices  # noqa: PLC0415 - the same
 
     console = session.err if session.json else session.out
     console.print(render_card(card, console, full=full))
+    for line in told_voices(approval.get("voices") or (), datetime.now(UTC)):
+        session.note(f"Said already: {line}")
     session.note(
         f"Due {age(approval['expires_at'], datetime.now(UTC))}; you act as {client.name!r}.",
         style="dim",
     )
-    if card.plan.header.requester.principal == client.principal:
+    if card.plan.header.requester.principal == client.principal and not own:
         session.note(
-            "You asked for this task yourself, so your approval will most likely be refused: "
-            "add --as approver.",
+            "You asked for this task yourself, so your approval will be refused: decide as "
+            "somebody else, with --as.",
             style="yellow",
         )
 

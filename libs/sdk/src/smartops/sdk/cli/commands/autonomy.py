@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from smartops.sdk.cli.commands.options import Ident, Reason
 from smartops.sdk.cli.exits import Exit
 from smartops.sdk.cli.help import HelpfulCommand, HelpfulGroup
 from smartops.sdk.cli.levels_view import ANY, document, scope_words, show_levels
-from smartops.sdk.cli.session import Session, Usage, run
+from smartops.sdk.cli.session import Session, run
 
 if TYPE_CHECKING:
     from smartops.contracts.folds import AutonomyScope
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = ["add_to"]
 
+Place = Literal["production", "staging", "development", "sandbox"]
 Agent = Annotated[str, typer.Argument(metavar="AGENT", help="The agent's name.")]
 ToolOption = Annotated[
     str, typer.Option("--tool", metavar="TOOL", help="The tool; '*' for all of them.")
 ]
 EnvironmentOption = Annotated[
-    str,
+    Literal["production", "staging", "development", "sandbox", "*"],
     typer.Option(
         "--environment",
         metavar="ENVIRONMENT",
@@ -36,11 +37,13 @@ VersionOption = Annotated[
     typer.Option("--agent-version", metavar="VERSION", help="Of the agent; '*' for all of them."),
 ]
 LevelArgument = Annotated[
-    int, typer.Argument(metavar="LEVEL", help="0 to 3: the level that is to hold.")
+    int, typer.Argument(metavar="LEVEL", min=0, max=3, help="The level that is to hold.")
 ]
 
-_HELP = """What agents may do by themselves: L0 observes, L1 suggests, L2 does what can be taken
-back by itself, L3 also what cannot, with approval. Levels fall by themselves and rise by a person.
+_HELP = """Show, raise and lower what agents may do by themselves.
+
+L0 observes, L1 suggests, L2 does what can be taken back by itself, L3 also what cannot, with
+approval. Levels fall by themselves and rise by a person.
 
 Examples:
   smartops autonomy show
@@ -70,7 +73,7 @@ def show(
     ] = None,
     tool: Annotated[str | None, typer.Option("--tool", metavar="TOOL", help="Only this.")] = None,
     environment: Annotated[
-        str | None, typer.Option("--environment", metavar="ENVIRONMENT", help="Only this.")
+        Place | None, typer.Option("--environment", metavar="ENVIRONMENT", help="Only this.")
     ] = None,
     version: Annotated[
         str | None, typer.Option("--agent-version", metavar="VERSION", help="Only this.")
@@ -90,7 +93,8 @@ def show(
         when = None if at is None else past_moment(at, datetime.now().astimezone(), "--at")
         wanted = (version, tool, environment)
         async with session.reader() as reader:
-            names = [agent] if agent is not None else await reader.agents()
+            known = await reader.agents()
+            names = [agent] if agent is not None else known
             told = [(name, *await _levels(reader, name, when, wanted)) for name in names]
         if session.json:
             session.data([document(name, levels, held) for name, levels, held in told])
@@ -98,6 +102,11 @@ def show(
             session.show("No agent has worked here yet, and nobody has said what one may do.")
         for name, levels, held in [] if session.json else told:
             show_levels(session, name, levels, held, when, chain=agent is not None)
+        if agent is not None and agent not in known:
+            heard = f"; known are {', '.join(known)}" if known else ""
+            session.note(
+                f"Nothing was ever heard of an agent {agent!r} here{heard}.", style="yellow"
+            )
         return Exit.OK
 
     run(context, action)
@@ -173,21 +182,15 @@ async def _change(
     reason: str,
     ident: str | None,
 ) -> int:
-    from pydantic import ValidationError  # noqa: PLC0415 - the same
-
     version, tool, environment = scope
-    try:
-        command = kind(
-            agent=agent,
-            agent_version=version,
-            tool=tool,
-            environment=environment,
-            level=level,
-            reason=reason,
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise Usage(f"{first['loc'][0]}: {first['msg']}") from None
+    command = kind(
+        agent=agent,
+        agent_version=version,
+        tool=tool,
+        environment=environment,
+        level=level,
+        reason=reason,
+    )
     async with await session.client() as client:
         done = await client.set_level(command, id=ident)
     if session.json:

@@ -56,7 +56,7 @@ def break_glass(
             session.about = short(found)
             approval = await asked_about(client, found)
             card = await client.card(found, approval["plan_hash"])
-            show_card(session, client, card, approval, full=full)
+            show_card(session, client, card, approval, full=full, own=True)
             if not yes and not agreed("break the glass and run"):
                 session.note("Nothing was decided.")
                 return Exit.WAITING

@@ -198,8 +198,11 @@ def _table(rows: Sequence[Row]) -> Any:
     from smartops.sdk.cli.text import age  # noqa: PLC0415 - the same
 
     now = datetime.now(UTC)
+    # A terminal is narrow: whom nothing waits for is not told.
+    waits = any(row["settles_by"] for row in rows)
+    heads = ["call", "task", "tool", "target", "for", "status", *(["waits for"] * waits), "since"]
     return table(
-        ["call", "task", "tool", "target", "for", "status", "waits for", "since"],
+        heads,
         [
             [
                 short(row["call"]),
@@ -208,7 +211,7 @@ def _table(rows: Sequence[Row]) -> Any:
                 row["target"],
                 row["purpose"],
                 row["status"],
-                {"human": "a person"}.get(row["settles_by"], row["settles_by"] or "-"),
+                *([{"human": "a person"}.get(row["settles_by"], row["settles_by"])] * waits),
                 age(row["requested_at"], now),
             ]
             for row in rows

@@ -10,10 +10,11 @@ from smartops.sdk.cli.commands.mandates import (
     Environments,
     Everything,
     Until,
-    ended,
     left,
-    named,
+    list_words,
+    person_called,
     places,
+    take_back,
 )
 from smartops.sdk.cli.commands.options import Ident, Reason
 from smartops.sdk.cli.exits import Exit
@@ -52,19 +53,12 @@ def delegations(context: typer.Context, *, everything: Everything = False) -> No
     Example:
       smartops delegation list --all
     """
-
-    async def action(session: Session) -> int:
-        async with session.reader() as reader:
-            rows = await reader.delegations(everything=everything)
-        if session.json:
-            session.data(rows)
-        elif rows:
-            session.show(_voices(rows))
-        else:
-            session.show("Nobody speaks for somebody else.")
-        return Exit.OK
-
-    run(context, action)
+    list_words(
+        context,
+        lambda reader: reader.delegations(everything=everything),
+        _voices,
+        "Nobody speaks for somebody else.",
+    )
 
 
 def delegate(
@@ -94,7 +88,7 @@ def delegate(
 
         ends = moment(until, datetime.now().astimezone(), "--until")
         async with await session.client() as client:
-            person = _person(await client.reader.actors(), to)
+            person = await person_called(client.reader, to)
             command = ApprovalDelegate(
                 to=person["actor"],
                 roles=tuple(roles or ["approver"]),
@@ -126,26 +120,7 @@ def end(
     Example:
       smartops --as approver delegation end 3f2a --reason "back again"
     """
-
-    async def action(session: Session) -> int:
-        async with await session.client() as client:
-            rows = await client.reader.delegations(everything=True, limit=1000)
-            found = named(delegation, [row["delegation"] for row in rows], "delegation")
-            done = await client.end_delegation(found, reason, id=ident)
-        ended(session, done.mandate, already=done.already)
-        return Exit.OK
-
-    run(context, action)
-
-
-def _person(rows: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
-    from smartops.sdk.errors import NotFound  # noqa: PLC0415 - help must not wait for it
-
-    for row in rows:
-        if name in (row["name"], str(row["actor"])):
-            return row
-    known = ", ".join(row["name"] for row in rows) or "nobody"
-    raise NotFound(f"nobody is called {name!r}; there are: {known}.")
+    take_back(context, "delegation", delegation, reason, ident)
 
 
 def _voices(rows: Sequence[dict[str, Any]]) -> Any:

@@ -98,8 +98,7 @@ def _edit(
     wait: Sequence[str],
     exclude: Sequence[str],
 ) -> Edit:
-    from pydantic import ValidationError  # noqa: PLC0415 - help must not wait for it
-    from smartops.contracts.editing import Edit  # noqa: PLC0415 - the same
+    from smartops.contracts.editing import Edit  # noqa: PLC0415 - help must not wait for it
 
     told: dict[str, Any] = {
         "changes": [_change(plan, text) for text in values],
@@ -110,12 +109,7 @@ def _edit(
         ],
         "exclude": list(exclude),
     }
-    try:
-        return Edit.model_validate(told)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise Usage(f"{where}: {first['msg']}") from error
+    return Edit.model_validate(told)
 
 
 def _change(plan: Plan, text: str) -> dict[str, Any]:

@@ -111,5 +111,7 @@ def _brief(event: Event) -> str:
             return one_line(f"{voice.by.actor_name}: {voice.decision}")
         case e.TaskPlanValidated():
             return "a person must decide"
+        case e.TaskPlanSuperseded() as old:
+            return f"plan {old.number}, {old.because}"
         case _:
             return ""

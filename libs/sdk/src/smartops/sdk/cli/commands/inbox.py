@@ -208,21 +208,9 @@ def _also(escalated: Sequence[str]) -> str | None:
 
 def _said(voices: Sequence[dict[str, Any]], now: datetime) -> Any:
     from rich.text import Text  # noqa: PLC0415 - the same
-    from smartops.sdk.cli.text import age, one_line  # noqa: PLC0415 - the same
+    from smartops.sdk.cli.voices import told_voices  # noqa: PLC0415 - the same
 
-    if not voices:
-        return None
-    lines = []
-    for voice in voices:
-        name = one_line(voice["name"])
-        if voice["for_name"]:
-            name += f" for {one_line(voice['for_name'])}"
-        roles = f" ({', '.join(voice['roles'])})" if voice["roles"] else ""
-        word = "yes" if voice["decision"] == "approve" else "no"
-        note = f": {one_line(voice['note'])}" if voice["note"] else ""
-        when = age(datetime.fromisoformat(voice["at"]), now)
-        lines.append(f"{word} by {name}{roles}, {when}{note}")
-    return Text("\n".join(lines))
+    return Text("\n".join(told_voices(voices, now))) if voices else None
 
 
 def _wanted(row: dict[str, Any]) -> str:
@@ -234,8 +222,11 @@ def _wanted(row: dict[str, Any]) -> str:
         held.add("approver")
     stands_in = held & set(row["escalated"])
     roles = [] if stands_in else [role for role in row["roles"] if role not in held]
-    missing = max(0, (row["quorum"] or 1) - len(row["decided_by"]))
-    voices = count(max(missing, 1), "further voice")
-    if roles:
-        return f"{voices}, among them of who holds {' and '.join(roles)}"
-    return voices
+    missing = max(1, (row["quorum"] or 1) - len(row["decided_by"]))
+    voices = count(missing, "further voice" if row["voices"] else "voice")
+    if not roles:
+        return voices
+    if len(roles) == 1:
+        among = "of" if missing == 1 else "one of them of"
+        return f"{voices}, {among} somebody with the role {roles[0]}"
+    return f"{voices}, between them the roles {' and '.join(roles)}"

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 import typer
-from smartops.sdk.cli.commands.options import Task
+from smartops.sdk.cli.commands.options import Ident, Task
 from smartops.sdk.cli.exits import Exit, of_course
 from smartops.sdk.cli.help import HelpfulCommand
-from smartops.sdk.cli.session import Session, Usage, run
+from smartops.sdk.cli.session import Session, run
 from smartops.sdk.short_id import short
 
 if TYPE_CHECKING:
-    from smartops.contracts.commands import IntentSubmit
     from smartops.sdk.client import Client
+    from smartops.sdk.plan_card import PlanCard
 
 __all__ = ["add_to", "follow_task"]
 
@@ -78,14 +78,7 @@ def submit(
     tag: Annotated[
         list[str] | None, typer.Option(metavar="TAG", help="To find it again. Repeatable.")
     ] = None,
-    ident: Annotated[
-        str | None,
-        typer.Option(
-            "--id",
-            metavar="ID",
-            help="Name of this request: sent again under the same name, it is the same task.",
-        ),
-    ] = None,
+    ident: Ident = None,
     wait: Annotated[
         bool,
         typer.Option("--wait/--no-wait", help="Wait until the task exists, or only until stored."),
@@ -116,8 +109,9 @@ def submit(
     }
 
     async def action(session: Session) -> int:
-        intent = _intent(fields)
-        _check_id(ident)
+        from smartops.contracts.commands import IntentSubmit  # noqa: PLC0415 - help must not wait
+
+        intent = IntentSubmit.model_validate(fields)
         async with await session.client() as client:
             submitted = await client.submit(intent, id=ident, wait=wait)
             if watch:
@@ -207,9 +201,8 @@ async def follow_task(
     past = [] if fresh else await client.events(task)
     decided = bool(past) and not fold(past).waiting
     old = past[-1].position or 0 if decided else 0
-    decide = session.command("--as", "approver", "approve", name)
     console = session.err if session.json else session.out
-    with Progress(console, hint=lambda _: f"Decide: {decide}") as progress:
+    with Progress(console, hint=lambda card: _decide(session, client, card)) as progress:
         try:
             async with asyncio.timeout(timeout), aclosing(client.watch(task)) as events:
                 async for event in events:
@@ -228,38 +221,14 @@ async def follow_task(
     return of_course(course)
 
 
-def _intent(fields: dict[str, Any]) -> IntentSubmit:
-    from pydantic import ValidationError  # noqa: PLC0415 - help must not wait for it
-    from smartops.contracts.commands import IntentSubmit  # noqa: PLC0415 - the same
-
-    try:
-        return IntentSubmit.model_validate(fields)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = [str(part) for part in first["loc"]]
-        raise Usage(f"{_OPTIONS.get(_key(where), '.'.join(where))}: {first['msg']}") from error
-
-
-_OPTIONS = {
-    "intent": "TEXT",
-    "tags": "--tag",
-    "context.agent": "--agent",
-    "context.scope.role": "--role",
-    "context.scope.asset_ids": "--target",
-    "context.scope.exclude_assets": "--exclude",
-    "context.steps": "--steps",
-}
-
-
-def _key(where: list[str]) -> str:
-    return ".".join(part for part in where if part.replace("_", "").isalpha())
-
-
-def _check_id(ident: str | None) -> None:
-    import re  # noqa: PLC0415 - the same
-
-    if ident is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", ident):
-        raise Usage(f"--id: {ident!r} may hold letters, digits, - and _ only, 128 at most")
+def _decide(session: Session, client: Client, card: PlanCard) -> str:
+    """How to decide, as somebody who had no hand in the plan."""
+    header = card.plan.header
+    editor = None if header.editor is None else header.editor.principal
+    approver = client.profile.principals.get("approver")
+    name = "NAME" if approver in (None, header.requester.principal, editor) else "approver"
+    line = session.command("--as", name, "approve", short(header.task))
+    return f"Decide: {line}"
 
 
 def _steps(source: str | None) -> Any:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
 
 __all__ = ["Ident", "Reason", "Task"]
+
+
+def _checked(ident: str | None) -> str | None:
+    """Refuse, before anything is sent, what no subject can hold."""
+    if ident is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", ident):
+        raise typer.BadParameter(f"{ident!r}: letters, digits, - and _ only, 128 at most")
+    return ident
+
 
 Task = Annotated[
     str, typer.Argument(metavar="TASK", help="The task's id, or its first characters.")
@@ -16,5 +25,10 @@ Reason = Annotated[
 ]
 Ident = Annotated[
     str | None,
-    typer.Option("--id", metavar="ID", help="Name of this request: sent twice, it counts once."),
+    typer.Option(
+        "--id",
+        metavar="ID",
+        help="Name of this request: sent twice, it counts once.",
+        callback=_checked,
+    ),
 ]

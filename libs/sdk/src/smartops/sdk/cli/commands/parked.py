@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from smartops.sdk.cli.commands.options import Ident
 from smartops.sdk.cli.exits import Exit
 from smartops.sdk.cli.help import HelpfulCommand, HelpfulGroup
 from smartops.sdk.cli.session import Session, Usage, run
@@ -86,10 +87,7 @@ def retry(
     service: Service = None,
     matching: Contains = None,
     limit: Limit = 100,
-    ident: Annotated[
-        str | None,
-        typer.Option("--id", metavar="ID", help="Name of this request: sent twice, it tries once."),
-    ] = None,
+    ident: Ident = None,
 ) -> None:
     """Have a parked trigger tried once more, by the service that parked it.
 

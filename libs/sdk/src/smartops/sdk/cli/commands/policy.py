@@ -215,7 +215,9 @@ def _show(
         return
     text = "The bundle that comes with this release is not the one in force, and decides nothing"
     if any(row["digest"] == shipped and row["activated_at"] for row in rows):
-        text += f"; it was once: {session.command('policy', 'activate', short(shipped))} --reason"
+        text += (
+            f"; it was once: {session.command('policy', 'activate', short(shipped))} --reason ..."
+        )
     else:
         text += f" until it is proposed: {session.command('policy', 'propose', 'DIR')} --reason ..."
     session.note(text, style="yellow")

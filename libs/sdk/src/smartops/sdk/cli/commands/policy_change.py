@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from smartops.sdk.cli.commands.options import Reason
+from smartops.sdk.cli.commands.options import Ident, Reason
 from smartops.sdk.cli.commands.policy_naming import named, short
 from smartops.sdk.cli.exits import Exit
 from smartops.sdk.cli.session import Session, Usage, run
@@ -19,10 +19,6 @@ __all__ = ["activate", "propose", "sign"]
 Digest = Annotated[
     str,
     typer.Argument(metavar="DIGEST", help="The bundle's digest, or its first characters."),
-]
-Ident = Annotated[
-    str | None,
-    typer.Option("--id", metavar="ID", help="Name of this command: sent twice, it counts once."),
 ]
 
 

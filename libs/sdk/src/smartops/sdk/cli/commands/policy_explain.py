@@ -53,12 +53,20 @@ def explain(
 async def _about(reader: Reader, text: str) -> list[Row]:
     from smartops.sdk.errors import NotFound  # noqa: PLC0415 - the same
 
+    # A whole id is taken for a task's without a look, so it is looked for.
     try:
-        return await reader.decisions_about(task=await reader.find_task(text))
+        task = await reader.find_task(text)
+        await reader.task(task)
     except NotFound:
-        call = await reader.find_call(text)
-    row = await reader.call(call)
-    return await reader.decisions_about(task=row["task"], call=call)
+        try:
+            row = await reader.call(await reader.find_call(text))
+        except NotFound:
+            raise NotFound(
+                f"no task and no call begins with {text!r}. `smartops tasks` and "
+                "`smartops call list` list them."
+            ) from None
+        return await reader.decisions_about(task=row["task"], call=row["call"])
+    return await reader.decisions_about(task=task)
 
 
 async def _recomputed(reader: Reader, rows: list[Row]) -> list[tuple[Row, dict[str, Any]]]:

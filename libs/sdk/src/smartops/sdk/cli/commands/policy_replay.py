@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from smartops.sdk.cli.commands.policy_naming import engine_of
 from smartops.sdk.cli.exits import Exit
-from smartops.sdk.cli.session import Session, Usage, run
+from smartops.sdk.cli.session import Session, run
+from smartops.sdk.short_id import short
 
 if TYPE_CHECKING:
     from smartops.sdk.replaying import Replayed
@@ -41,10 +42,10 @@ def replay(
     ],
     since: Annotated[
         str | None,
-        typer.Option(metavar="WHEN", help="Only decisions since then: 24h, 7d or a date."),
+        typer.Option(metavar="WHEN", help="Only decisions since then: 24h ago, 7d ago, or a date."),
     ] = None,
     entrypoint: Annotated[
-        str | None,
+        Literal["plan", "gate", "tool_call", "approval"] | None,
         typer.Option(metavar="NAME", help="Only plan, gate, tool_call or approval."),
     ] = None,
 ) -> None:
@@ -59,9 +60,11 @@ def replay(
     """
 
     async def action(session: Session) -> int:
-        from smartops.sdk.replaying import replay as again  # noqa: PLC0415 - help must not wait
+        from smartops.sdk.cli.moments import past_moment  # noqa: PLC0415 - help must not wait
+        from smartops.sdk.replaying import replay as again  # noqa: PLC0415 - the same
 
-        moment = None if since is None else _since(since, datetime.now().astimezone())
+        now = datetime.now().astimezone()
+        moment = None if since is None else past_moment(since, now, "--since")
         async with (
             session.reader() as reader,
             engine_of(session, reader, bundle) as (engine, digest),
@@ -105,12 +108,13 @@ def _summary(found: Replayed, digest: str) -> dict[str, Any]:
 
 
 def _tell_replay(session: Session, found: Replayed, digest: str) -> None:
-    from smartops.sdk.cli.text import clip, count, one_line  # noqa: PLC0415 - the same
+    from smartops.sdk.cli.text import count, one_line  # noqa: PLC0415 - the same
 
     for one in found.differences[:_SHOWN]:
-        where = f"task {str(one.task)[:8]}" if one.task else f"position {one.position}"
-        said = clip(one_line(one.message), 80)
-        session.show(f"{_WORDS[one.change]:24} {one.entrypoint:10} {where}  {said}")
+        where = f"task {short(one.task)}" if one.task else f"position {one.position}"
+        line = f"{_WORDS[one.change]:24} {one.entrypoint:10} {where}  {one_line(one.message)}"
+        limited = session.out.is_terminal
+        session.out.print(line, no_wrap=limited, overflow="ellipsis", soft_wrap=not limited)
     if found.count > _SHOWN:
         session.show(f"… and {found.count - _SHOWN} more")
     kinds = ", ".join(f"{number} {_WORDS[change]}" for change, number in found.changes.items())
@@ -118,20 +122,11 @@ def _tell_replay(session: Session, found: Replayed, digest: str) -> None:
         f"{count(found.recomputed, 'decision')} made again by {digest}:"
         f" {count(found.count, 'difference')}" + (f" ({kinds})" if kinds else "")
     )
+    if not found.decisions:
+        session.note("Nothing was decided then, so this says nothing.", style="yellow")
     if found.tasks:
         session.show(f"{count(len(found.tasks), 'task')} affected")
     if found.other_rules:
         session.show(f"{found.other_rules} decided alike, by other rules")
     if found.not_recomputable:
         session.show(f"{found.not_recomputable} not recomputable: their inputs were not kept then")
-
-
-def _since(text: str, now: datetime) -> datetime:
-    units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-    if text[-1:] in units and text[:-1].isdecimal():
-        return now - timedelta(**{units[text[-1]]: int(text[:-1])})
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise Usage(f"--since {text!r} is no moment: write 24h, 7d or 2026-11-21T14:00") from None
-    return found if found.tzinfo is not None else found.replace(tzinfo=now.tzinfo or UTC)

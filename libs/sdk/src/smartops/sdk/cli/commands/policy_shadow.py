@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from smartops.sdk.cli.commands.options import Reason
+from smartops.sdk.cli.commands.options import Ident
 from smartops.sdk.cli.commands.policy_naming import named
 from smartops.sdk.cli.exits import Exit
 from smartops.sdk.cli.session import Session, Usage, run
+from smartops.sdk.short_id import short
 
 __all__ = ["shadow"]
 
@@ -24,7 +25,10 @@ def shadow(
         typer.Argument(metavar="DIGEST", help="Let this bundle decide alongside from now on."),
     ] = None,
     off: Annotated[bool, typer.Option("--off", help="Let none decide alongside.")] = False,
-    reason: Reason = "",
+    reason: Annotated[
+        str, typer.Option("--reason", "-r", metavar="TEXT", help="Why, to change it; on record.")
+    ] = "",
+    ident: Ident = None,
 ) -> None:
     """Show how a bundle without authority would have decided; or say which one decides alongside.
 
@@ -45,7 +49,7 @@ def shadow(
 
         found = None if digest is None else (await named(session, digest))["digest"]
         async with await session.client() as client:
-            await client.change_bundle(BundleShadow(digest=found, reason=reason))
+            await client.change_bundle(BundleShadow(digest=found, reason=reason), id=ident)
         if session.json:
             session.data({"shadow": found})
         else:
@@ -87,7 +91,7 @@ async def _tell_shadow(session: Session) -> int:
         recorded, alongside = one["recorded"], one["shadow"]
         session.show(
             f"  {_outcome(recorded)} -> {_outcome(alongside)}  {recorded['entrypoint']}"
-            f"  task {str(one['task'])[:8]}  {', '.join(alongside['rules'])}"
+            f"  task {short(one['task'])}  {', '.join(alongside['rules'])}"
         )
     return Exit.OK
 

@@ -10,10 +10,10 @@ from smartops.sdk.cli.commands.mandates import (
     Environments,
     Everything,
     Until,
-    ended,
     left,
-    named,
+    list_words,
     places,
+    take_back,
 )
 from smartops.sdk.cli.commands.options import Ident, Reason
 from smartops.sdk.cli.exits import Exit
@@ -23,6 +23,8 @@ from smartops.sdk.short_id import short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from smartops.sdk.reader import Reader
 
 __all__ = ["add_to"]
 
@@ -53,19 +55,12 @@ def standings(context: typer.Context, *, everything: Everything = False) -> None
     Example:
       smartops standing list --all
     """
-
-    async def action(session: Session) -> int:
-        async with session.reader() as reader:
-            rows = await reader.standings(everything=everything)
-        if session.json:
-            session.data(rows)
-        elif rows:
-            session.show(_words(rows))
-        else:
-            session.show("Nobody has agreed to anything beforehand.")
-        return Exit.OK
-
-    run(context, action)
+    list_words(
+        context,
+        lambda reader: reader.standings(everything=everything),
+        _words,
+        "Nobody has agreed to anything beforehand.",
+    )
 
 
 def give(
@@ -100,8 +95,7 @@ def give(
     """
 
     async def action(session: Session) -> int:
-        from pydantic import ValidationError  # noqa: PLC0415 - help must not wait for it
-        from smartops.contracts.commands import StandingGive  # noqa: PLC0415 - the same
+        from smartops.contracts.commands import StandingGive  # noqa: PLC0415 - help must not wait
         from smartops.contracts.standing import StandingClass  # noqa: PLC0415 - the same
         from smartops.contracts.wire import RiskLevel  # noqa: PLC0415 - the same
         from smartops.sdk.cli.moments import moment  # noqa: PLC0415 - the same
@@ -110,24 +104,29 @@ def give(
         if max_risk not in levels:
             raise Usage(f"--max-risk {max_risk!r} is none of {', '.join(levels)}")
         ends = moment(until, datetime.now().astimezone(), "--until")
-        try:
-            plans = StandingClass(
-                agent=agent,
-                tools=tuple(dict.fromkeys(tools)),
-                environments=places(environments),
-                max_targets=max_targets,
-                max_risk_level=RiskLevel(max_risk),
-            )
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise Usage(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        plans = StandingClass(
+            agent=agent,
+            tools=tuple(dict.fromkeys(tools)),
+            environments=places(environments),
+            max_targets=max_targets,
+            max_risk_level=RiskLevel(max_risk),
+        )
         command = StandingGive(plans=plans, max_uses=uses, until=ends, reason=reason)
         async with await session.client() as client:
+            unheard = await _unheard_of(client.reader, agent, plans.tools)
             done = await client.give_standing(command, id=ident)
         if session.json:
             session.data({"standing": done.mandate, "event": done.event.id})
         else:
             session.show(f"agreed to, {uses} times at most: standing word {short(done.mandate)}")
+        if unheard:
+            me = ("--as", session.options.identity)
+            back = session.command(*me, "standing", "revoke", short(done.mandate))
+            session.note(
+                f"It fits nothing as long as there is no {' and no '.join(unheard)} here. A slip? "
+                f"Take it back: {back} --reason ...",
+                style="yellow",
+            )
         return Exit.OK
 
     run(context, action)
@@ -147,16 +146,14 @@ def revoke(
     Example:
       smartops --as approver standing revoke 3f2a --reason "patches are broken"
     """
+    take_back(context, "standing", standing, reason, ident)
 
-    async def action(session: Session) -> int:
-        async with await session.client() as client:
-            rows = await client.reader.standings(everything=True, limit=1000)
-            found = named(standing, [row["standing"] for row in rows], "standing word")
-            done = await client.revoke_standing(found, reason, id=ident)
-        ended(session, done.mandate, already=done.already)
-        return Exit.OK
 
-    run(context, action)
+async def _unheard_of(reader: Reader, agent: str, tools: Sequence[str]) -> list[str]:
+    """What a class names and nobody has heard of: a plan never fits it."""
+    known = {row["name"] for row in await reader.tools()}
+    told = [f"tool {tool!r}" for tool in tools if tool not in known]
+    return told if agent in await reader.agents() else [f"agent {agent!r}", *told]
 
 
 def _words(rows: Sequence[dict[str, Any]]) -> Any:

@@ -103,6 +103,11 @@ async def _whole(reader: Reader, task: UUID) -> dict[str, Any]:
         "approvals": await reader.approvals(task=task, status=None),
         "runs": [{**one, "phases": await reader.phases(one["run"])} for one in runs],
         "calls": await reader.calls(task),
+        "autonomy": [
+            one.data.model_dump(mode="json")
+            for one in await reader.falls(task)
+            if one.data is not None
+        ],
     }
 
 
@@ -128,6 +133,8 @@ def _table(rows: list[Row]) -> Any:
 
 
 def _show(session: Session, whole: dict[str, Any]) -> None:
+    from smartops.contracts.events import AutonomyChanged  # noqa: PLC0415 - the same
+    from smartops.sdk.cli.sentences import level_text  # noqa: PLC0415 - the same
     from smartops.sdk.cli.tables import facts, status_text  # noqa: PLC0415 - the same
     from smartops.sdk.cli.text import age, duration  # noqa: PLC0415 - the same
 
@@ -157,6 +164,8 @@ def _show(session: Session, whole: dict[str, Any]) -> None:
         rows += [("", _phase(phase)) for phase in one["phases"]]
         rows.append(("To do", one["what_to_do"]))
     rows.append(("Calls", _calls(whole["calls"])))
+    changes = [level_text(AutonomyChanged.model_validate(one)) for one in whole["autonomy"]]
+    rows += [("" if number else "Autonomy", change) for number, change in enumerate(changes)]
     session.show(facts(rows))
     if next_step := _next_step(session, whole):
         session.note(next_step, style="bold")
@@ -172,6 +181,12 @@ def _decision(row: Row, now: datetime) -> str:
         return f"by policy itself{revoked}"
     names = ", ".join(row["decided_by_names"])
     by = f" by {names}" if names else ""
+    if row["break_glass"]:
+        by += ", alone, by breaking the glass"
+    elif row["standing"] is not None:
+        by += ", beforehand, by a standing word"
+    if revoked and not by:
+        return f"not approved once more{note}"
     if revoked:
         return f"approved{by}{revoked}"
     due = f", due {age(row['expires_at'], now)}" if row["status"] == "pending" else ""
