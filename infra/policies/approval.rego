@@ -1,8 +1,7 @@
 # May this person decide on this plan? The same holds for approving and for rejecting.
 #
 # Three ways: a voice on a plan that waits, a word that was given beforehand for a class of plans
-# (asked when it is given, and again for each plan that it would let through), and one person's
-# alone, in an emergency. How many must agree is not asked here: that is the gate's to count.
+# (asked for each plan that it would let through), and one person's alone, in an emergency. How many must agree is not asked here: that is the gate's to count.
 package smartops.approval
 
 import data.smartops.common
@@ -35,10 +34,12 @@ approver_shape := {"roles": "array", "disabled": "boolean", "local_credentials":
 acting_shape := {"actor": "string", "roles": "array", "disabled": "boolean"}
 
 malformed contains common.shape_denial("approval.malformed", "", field) if {
+	not common.shaped(input, approval_shape)
 	some field in common.misshapen(input, approval_shape)
 }
 
 malformed contains common.shape_denial("approval.malformed", "/approver", field) if {
+	not common.shaped(object.get(input, "approver", {}), approver_shape)
 	some field in common.misshapen(object.get(input, "approver", {}), approver_shape)
 }
 

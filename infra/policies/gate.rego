@@ -72,10 +72,12 @@ malformed contains common.shape_denial("gate.malformed", "", field) if {
 }
 
 malformed contains common.shape_denial("gate.malformed", "/quality", field) if {
+	not common.shaped(object.get(input, "quality", {}), quality_shape)
 	some field in common.misshapen(object.get(input, "quality", {}), quality_shape)
 }
 
 malformed contains common.shape_denial("gate.malformed", "/limits", field) if {
+	not common.shaped(object.get(input, "limits", {}), limits_shape)
 	some field in common.misshapen(object.get(input, "limits", {}), limits_shape)
 }
 
@@ -88,6 +90,7 @@ malformed contains common.shape_denial("gate.malformed", "/risk", "level") if {
 }
 
 malformed contains common.shape_denial("gate.malformed", "/risk/parts", field) if {
+	not common.shaped(object.get(input, ["risk", "parts"], {}), parts_shape)
 	some field in common.misshapen(object.get(input, ["risk", "parts"], {}), parts_shape)
 }
 

@@ -9,20 +9,10 @@ import data.smartops.common
 import data.smartops.planned
 
 # Of a plan, every step that makes an image; of a call, the call itself.
-kinds contains kind if {
-	input.type == "image_spec"
-	some kind in planned.writes
-}
-
-kinds contains kind if {
-	some kind in planned.writes
-	common.listed(kind.tool, data.image.tools)
-}
-
 subjects contains [sprintf("/steps/%v/arguments/image", [i]), step] if {
-	count(kinds) > 0
+	count(planned.making_images) > 0
 	some i, step in input.steps
-	object.remove(step, planned.own) in kinds
+	object.remove(step, planned.own) in planned.making_images
 }
 
 subjects contains ["/arguments/image", {"tool": input.tool, "arguments": input.arguments}] if {
@@ -81,8 +71,8 @@ denials contains {
 
 all_named(image) if {
 	is_array(image.packages)
-	every package_name in image.packages {
-		is_string(package_name)
+	every listed in image.packages {
+		is_string(listed)
 	}
 }
 
@@ -94,9 +84,15 @@ denials contains {
 	is_array(image.packages)
 	some i, listed in image.packages
 	is_string(listed)
-	name := lower(trim_space(split(listed, "=")[0]))
+	name := package_name(listed)
 	name in data.image.forbidden_packages
 }
+
+# However its version or architecture is added: `telnet=0.17`, `telnet>=0.17`, `telnet-0.17.el9`.
+package_name(listed) := regex.find_n(
+	`^[a-z][a-z0-9+._]*(-[a-z][a-z0-9+._]*)*`,
+	lower(trim_space(listed)), 1,
+)[0]
 
 denials contains {
 	"rule": "image_safety.version", "path": sprintf("%v/version", [path]),

@@ -105,10 +105,11 @@ malformed contains {
 
 malformed contains {
 	"rule": "plan.malformed", "path": "/total_assets",
-	"message": sprintf("%v assets in scope, but the plan touches %v", [input.total_assets, touched]),
+	"message": sprintf("%v assets in scope, but the plan changes %v", [input.total_assets, changed]),
 } if {
-	touched := count({asset | some phase in input.phases; some asset in phase.assets})
-	input.total_assets < touched
+	# What it only looks at makes no fleet larger, nor its share of one smaller.
+	changed := count({step.target | some step in input.steps; step.category != "read"})
+	input.total_assets < changed
 }
 
 # Positive on purpose: were a comparison above undefined, silence would not read as consent.
@@ -129,13 +130,14 @@ denials contains denial if some denial in tool_authorization.denials
 
 denials contains denial if some denial in sop_safety.denials
 
+# Asked of `planned`: naming any rule of a module has this engine evaluate all of them.
 denials contains denial if {
-	count(image_safety.kinds) > 0
+	count(planned.making_images) > 0
 	some denial in image_safety.denials
 }
 
 denials contains denial if {
-	count(terraform_safety.kinds) > 0
+	count(planned.applying_terraform) > 0
 	some denial in terraform_safety.denials
 }
 

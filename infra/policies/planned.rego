@@ -42,3 +42,19 @@ reversible(step) if {
 }
 
 is_canary(phase) if lower(phase.name) == "canary"
+
+# What the modules about images and infrastructure are asked about.
+making_images contains kind if {
+	input.type == "image_spec"
+	some kind in writes
+}
+
+making_images contains kind if {
+	some kind in writes
+	common.listed(kind.tool, data.image.tools)
+}
+
+applying_terraform contains kind if {
+	some kind in writes
+	common.listed(kind.tool, data.terraform.tools)
+}

@@ -6,15 +6,10 @@ import data.smartops.common
 import data.smartops.planned
 
 # Of a plan, every step that applies something; of a call, the call itself.
-kinds contains kind if {
-	some kind in planned.writes
-	common.listed(kind.tool, data.terraform.tools)
-}
-
 subjects contains [sprintf("/steps/%v/arguments/plan", [i]), step.tool, step.arguments] if {
-	count(kinds) > 0
+	count(planned.applying_terraform) > 0
 	some i, step in input.steps
-	object.remove(step, planned.own) in kinds
+	object.remove(step, planned.own) in planned.applying_terraform
 }
 
 subjects contains ["/arguments/plan", input.tool, input.arguments] if {
@@ -105,15 +100,24 @@ denials contains {
 	"rule": "terraform_safety.secret", "path": sprintf("%v/%v", [path, concat("/", names)]),
 	"message": "a secret is written out; name it by reference",
 } if {
-	some [path, _, state] in resources
-	walk(state, [where, value])
+	some [path, written] in texts
+	walk(written, [where, value])
 	is_string(value)
 	value != ""
 	names := [sprintf("%v", [part]) | some part in where]
-	secret(names, value)
+	secret(where, value)
 }
 
-secret(names, _) if lower(names[count(names) - 1]) in data.terraform.secret_names
+texts contains [path, state] if some [path, _, state] in resources
+
+texts contains [path, config] if some [path, config] in providers
+
+# The name of what a text stands in: one of a list has that of the list, a constant that of its
+# expression. What a reference names is no secret.
+secret(where, _) if {
+	names := [part | some part in where; is_string(part); part != "constant_value"]
+	lower(names[count(names) - 1]) in data.terraform.secret_names
+}
 
 secret(_, value) if startswith(value, "-----BEGIN ")
 
@@ -163,12 +167,21 @@ everybody(opening) if {
 	some field in ["cidr_blocks", "ipv6_cidr_blocks"]
 	is_array(opening[field])
 	some block in opening[field]
-	block in {"0.0.0.0/0", "::/0"}
+	everywhere(block)
 }
 
 everybody(opening) if {
 	some field in ["cidr_ipv4", "cidr_ipv6"]
-	opening[field] in {"0.0.0.0/0", "::/0"}
+	opening[field] != null
+	everywhere(opening[field])
+}
+
+everywhere(block) if not is_string(block)
+
+# However the addresses before it are written.
+everywhere(block) if {
+	is_string(block)
+	endswith(trim_space(block), "/0")
 }
 
 lets_in(opening, _) if not has_ports(opening)

@@ -147,13 +147,16 @@ denials contains {
 # --- What it would do ---------------------------------------------------------------------
 
 # The plan was held to the same rules; a bundle that is newer than its grant may be stricter.
+# Both modules ask nothing of a read: `writes` only spares looking them up.
 denials contains denial if {
+	writes
 	not undoes
 	common.listed(input.tool, data.image.tools)
 	some denial in image_safety.denials
 }
 
 denials contains denial if {
+	writes
 	not undoes
 	common.listed(input.tool, data.terraform.tools)
 	some denial in terraform_safety.denials

@@ -5,7 +5,7 @@ from __future__ import annotations
 from smartops.policy_engine.asking import Asked, ask, ask_again, decision_of
 from smartops.policy_engine.bundle import Bundle
 from smartops.policy_engine.checking import Report, check
-from smartops.policy_engine.choosing import OpaAt, make_engine
+from smartops.policy_engine.choosing import OpaAt, loading_engine, make_engine
 from smartops.policy_engine.document import MAX_INPUT_BYTES
 from smartops.policy_engine.errors import (
     BundleNotFound,
@@ -33,6 +33,7 @@ from smartops.policy_engine.inputs import (
     StepInput,
     ToolCallInput,
 )
+from smartops.policy_engine.loading import Loading, at_once, in_slices
 from smartops.policy_engine.locate import default_bundle_path
 from smartops.policy_engine.opa_engine import OpaEngine
 from smartops.policy_engine.opa_server import OpaServer
@@ -70,6 +71,7 @@ __all__ = [
     "GrantInput",
     "InputDocument",
     "LimitsInput",
+    "Loading",
     "OpaAt",
     "OpaEngine",
     "OpaServer",
@@ -90,9 +92,12 @@ __all__ = [
     "Verdict",
     "ask",
     "ask_again",
+    "at_once",
     "check",
     "decision_of",
     "default_bundle_path",
+    "in_slices",
+    "loading_engine",
     "make_engine",
     "plan_input",
 ]

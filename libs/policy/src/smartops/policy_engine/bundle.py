@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ MAX_BUNDLE_BYTES = 1024 * 1024
 MAX_FILES = 200
 
 _V0_MARKER = "# rego: v0"
+_PATH = re.compile(r"(?!\.)[A-Za-z0-9_.-]+(/(?!\.)[A-Za-z0-9_.-]+)*")
+"""Plain names, so that a path means the same in a folder, in a message and in a URL."""
+_LONGEST_PATH = 200
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,9 @@ class Bundle:
             raise BundleRefused(f"no {MODULE} file")
         if len(self.files) > MAX_FILES:
             raise BundleRefused(f"{len(self.files)} files, at most {MAX_FILES} are allowed")
+        for path in self.files:
+            if len(path) > _LONGEST_PATH or not _PATH.fullmatch(path):
+                raise BundleRefused(f"{path[:_LONGEST_PATH]!r} is no path of plain names")
         size = sum(len(content) for content in self.files.values())
         if size > MAX_BUNDLE_BYTES:
             raise BundleRefused(f"{size} bytes, at most {MAX_BUNDLE_BYTES} are allowed")

@@ -7,12 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from smartops.policy_engine.bundle import Bundle
+from smartops.policy_engine.loading import Loading, at_once
 from smartops.policy_engine.opa_engine import OpaEngine
 from smartops.policy_engine.opa_server import OpaServer
 from smartops.policy_engine.port import PolicyEngine
 from smartops.policy_engine.regorus_engine import RegorusEngine
 
-__all__ = ["OpaAt", "make_engine"]
+__all__ = ["OpaAt", "loading_engine", "make_engine"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,12 @@ def make_engine(bundle: Bundle, opa: OpaAt | None = None) -> PolicyEngine:
         BundleRefused: it must not decide about anything.
         EngineDown: there is a server, and it does not answer.
     """
+    return at_once(loading_engine(bundle, opa))
+
+
+def loading_engine(bundle: Bundle, opa: OpaAt | None = None) -> Loading[PolicyEngine]:
+    """The same in pieces, for services that have other work meanwhile."""
     if opa is None:
-        return RegorusEngine(bundle)
+        return (yield from RegorusEngine.loading(bundle))
     server = OpaServer(opa.url, token_file=opa.token_file, timeout_s=opa.timeout_s)
-    return OpaEngine(bundle, server)
+    return (yield from OpaEngine.loading(bundle, server))

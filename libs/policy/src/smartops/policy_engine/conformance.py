@@ -14,9 +14,10 @@ from typing import TypeAlias
 from smartops.policy_engine.bundle import Bundle
 from smartops.policy_engine.cases import Question, difference, questions
 from smartops.policy_engine.errors import BundleRefused
+from smartops.policy_engine.loading import Loading
 from smartops.policy_engine.verdict import ENTRYPOINTS, POLICY_ERROR, Entrypoint, Verdict
 
-__all__ = ["Decide", "Failure", "check", "failures", "probe"]
+__all__ = ["Decide", "Failure", "checking", "failures", "probe"]
 
 Decide: TypeAlias = Callable[[Entrypoint, bytes], Verdict]
 
@@ -33,16 +34,19 @@ class Failure:
     """In words, expected first."""
 
 
-def check(decide: Decide, bundle: Bundle) -> None:
-    """Hold an engine to the bundle that it was given.
+def checking(decide: Decide, bundle: Bundle) -> Loading[None]:
+    """Hold an engine to the bundle that it was given, question by question.
 
     Raises:
         BundleRefused: an answer is not the expected one.
     """
     probe(decide)
-    for failure in failures(decide, bundle):
-        question = failure.question
-        raise BundleRefused(f"{question.name}: {failure.difference}", file=question.file)
+    yield
+    for question in questions(bundle):
+        failure = _failure(decide, question)
+        if failure is not None:
+            raise BundleRefused(f"{question.name}: {failure.difference}", file=question.file)
+        yield
 
 
 def failures(decide: Decide, bundle: Bundle) -> Iterator[Failure]:
@@ -51,11 +55,8 @@ def failures(decide: Decide, bundle: Bundle) -> Iterator[Failure]:
     Raises:
         BundleRefused: a file of cases is none.
     """
-    for question in questions(bundle):
-        verdict = decide(question.entrypoint, question.document)
-        words = difference(question.expect, verdict)
-        if words is not None:
-            yield Failure(question, verdict, words)
+    asked = (_failure(decide, question) for question in questions(bundle))
+    yield from (failure for failure in asked if failure is not None)
 
 
 def probe(decide: Decide) -> None:
@@ -77,3 +78,9 @@ def probe(decide: Decide) -> None:
         for document in _FOREIGN:
             if decide(entrypoint, document).allow:
                 raise BundleRefused(f"{entrypoint} allows {document.decode()}")
+
+
+def _failure(decide: Decide, question: Question) -> Failure | None:
+    verdict = decide(question.entrypoint, question.document)
+    words = difference(question.expect, verdict)
+    return None if words is None else Failure(question, verdict, words)

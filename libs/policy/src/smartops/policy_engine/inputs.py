@@ -154,7 +154,8 @@ class PlanInput(InputDocument):
     """What the agent may do by itself, from its `autonomy-` stream."""
     total_assets: int = Field(ge=1)
     """Assets in scope, changed or not: what shares are measured against. Never less than the plan
-    touches. Take it from an inventory, not from a model's word: a larger number loosens limits."""
+    changes. Take it from an inventory, not from a model's word, and not from what a plan only looks
+    at: a larger number loosens limits."""
     approval_requested: bool
     """The requester or the agent wants a person to look."""
     type: PlanType

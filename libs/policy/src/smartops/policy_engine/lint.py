@@ -14,11 +14,12 @@ from pydantic import BaseModel
 from smartops.policy_engine.bundle import Bundle
 from smartops.policy_engine.errors import BundleRefused
 from smartops.policy_engine.inputs import INPUTS
+from smartops.policy_engine.loading import Loading, at_once
 from smartops.policy_engine.negation import doubtful
 from smartops.policy_engine.syntax import Module, Path, builtins, parse
 from smartops.policy_engine.verdict import ENTRYPOINTS
 
-__all__ = ["check"]
+__all__ = ["check", "checking"]
 
 _FORBIDDEN: Mapping[Path, str] = {
     ("http", "send"): "it leaves the process, and is undefined here",
@@ -28,6 +29,7 @@ _FORBIDDEN: Mapping[Path, str] = {
     ("rego", "metadata"): "this engine does not have it",
     ("rego", "parse_module"): "this engine does not have it",
     ("time", "now_ns"): "a decision must not depend on when it is made; the input carries the time",
+    ("print",): "it writes into the log of the process, as often as it is asked",
     ("rand", "intn"): "a decision must not depend on chance",
     ("uuid", "rfc4122"): "a decision must not depend on chance",
 }
@@ -42,7 +44,15 @@ def check(bundle: Bundle) -> None:
     Raises:
         BundleRefused: naming the file and the construct.
     """
-    modules = [parse(path, text, v0=v0) for path, text, v0 in bundle.modules()]
+    at_once(checking(bundle))
+
+
+def checking(bundle: Bundle) -> Loading[None]:
+    """The same, module by module."""
+    modules = []
+    for path, text, v0 in bundle.modules():
+        modules.append(parse(path, text, v0=v0))
+        yield
     data = merged(bundle)
     for module in modules:
         _no_forbidden_call(module)
@@ -51,6 +61,7 @@ def check(bundle: Bundle) -> None:
         _no_unknown_input(module)
         _no_unknown_function(module, modules)
         _no_doubtful_negation(module, modules, data)
+        yield
     _no_recursion(modules)
 
 

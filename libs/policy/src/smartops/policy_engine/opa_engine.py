@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from smartops.contracts.canonical import digest
 from smartops.contracts.errors import Malformed
@@ -19,6 +19,7 @@ from smartops.policy_engine.answer import Undecidable, read_answer
 from smartops.policy_engine.bundle import Bundle
 from smartops.policy_engine.document import MAX_INPUT_BYTES, unambiguous
 from smartops.policy_engine.errors import BundleRefused, EngineDown
+from smartops.policy_engine.loading import Loading, at_once
 from smartops.policy_engine.opa_server import OpaServer, Reply
 from smartops.policy_engine.syntax import rerooted
 from smartops.policy_engine.verdict import ENTRYPOINTS, Entrypoint, Verdict, refusal
@@ -55,7 +56,24 @@ class OpaEngine:
                 version of Rego that it is set to.
             EngineDown: the server does not answer as it must.
         """
-        lint.check(bundle)
+        at_once(self._loaded(bundle, server, max_input_bytes))
+
+    @classmethod
+    def loading(
+        cls, bundle: Bundle, server: OpaServer, *, max_input_bytes: int = MAX_INPUT_BYTES
+    ) -> Loading[Self]:
+        """The same in pieces, for whoever has other work; nothing has the engine before the end.
+
+        Raises:
+            BundleRefused: as above.
+            EngineDown: likewise.
+        """
+        engine = cls.__new__(cls)
+        yield from engine._loaded(bundle, server, max_input_bytes)  # noqa: SLF001 - its own.
+        return engine
+
+    def _loaded(self, bundle: Bundle, server: OpaServer, max_input_bytes: int) -> Loading[None]:
+        yield from lint.checking(bundle)
         self.bundle_digest = bundle.digest
         self._server = server
         self._max_input_bytes = max_input_bytes
@@ -64,7 +82,8 @@ class OpaEngine:
         self._data = lint.merged(bundle)
         self.version = "unknown"
         self._push()
-        conformance.check(self.decide, bundle)
+        yield
+        yield from conformance.checking(self.decide, bundle)
 
     def decide(self, entrypoint: Entrypoint, input_json: bytes) -> Verdict:
         """See `PolicyEngine.decide`.

@@ -158,7 +158,13 @@ class OpaServer:
 
     def _connect(self) -> http.client.HTTPConnection:
         if self._token_file is not None:
-            token = self._token_file.read_text(encoding="ascii").strip()
+            try:
+                token = self._token_file.read_text(encoding="ascii").strip()
+            except UnicodeDecodeError:
+                token = ""
+            if not token.isprintable() or not token:
+                # Not the input's fault, so nothing is denied for it.
+                raise EngineDown("opa", f"{self._token_file} holds no token")
             self._headers = {"Authorization": f"Bearer {token}"}
         if self._secure:
             self._connection = http.client.HTTPSConnection(

@@ -53,7 +53,8 @@ def plan_input(
         token_budget_exhausted: nothing is left of what models may use.
         rehearsed: the log's view of rehearsals.
         total_assets: assets in scope by an inventory; otherwise the plan's own number is taken,
-            raised to what the plan touches if that is more.
+            raised to what the plan changes if that is more. What it only looks at counts for
+            nothing: else reads would make a phase a smaller share of the whole.
 
     Raises:
         KeyError: the header lists a step that the plan does not have.
@@ -68,6 +69,7 @@ def plan_input(
         steps += inputs
         phases.append(_phase(phase, inputs))
     total = header.total_assets if total_assets is None else total_assets
+    changed = len({step.target for step in steps if step.writes})
     return PlanInput(
         task=header.task,
         number=header.number,
@@ -76,7 +78,7 @@ def plan_input(
         agent=header.agent.name,
         requester=header.requester.principal,
         autonomy_level=autonomy_level,
-        total_assets=max(total, len(plan.targets())),
+        total_assets=max(1, total, changed),
         approval_requested=header.approval_requested,
         type=header.type,
         summary=header.summary,
