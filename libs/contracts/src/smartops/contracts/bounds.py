@@ -1,8 +1,8 @@
 """How far a grant reaches: the envelope that every call made under it must stay within.
 
 The plan says what is to be done, byte for byte. The envelope says how much of it, at most: so many
-targets, so many calls, arguments within these bounds. A person may draw it closer than the plan;
-nobody can draw it wider.
+targets, so many calls, arguments within these bounds, and as long as a condition holds. A person
+may draw it closer than the plan; nobody can draw it wider.
 """
 
 from __future__ import annotations
@@ -11,15 +11,27 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field, JsonValue
 from smartops.contracts.plan import MAX_STEPS
-from smartops.contracts.wire import ToolName, Wire
+from smartops.contracts.wire import LongText, ToolName, Wire
 
-__all__ = ["MAX_CALLS", "OUTSIDE_ENVELOPE", "Envelope", "Limits", "ParameterBound"]
+__all__ = [
+    "LONGEST_CONDITION",
+    "MAX_CALLS",
+    "OUTSIDE_ENVELOPE",
+    "Envelope",
+    "EnvelopeV1",
+    "Limits",
+    "LimitsV1",
+    "ParameterBound",
+]
 
 OUTSIDE_ENVELOPE = "outside_envelope"
 """The reason code of a call that was denied because its grant does not reach so far."""
 
 MAX_CALLS = 10 * MAX_STEPS
 """Most calls in one envelope: more attempts per step than any runner makes."""
+
+LONGEST_CONDITION = 500
+"""Characters of the condition that one person may set."""
 
 
 class ParameterBound(Wire):
@@ -44,7 +56,8 @@ class ParameterBound(Wire):
         return above and (self.maximum is None or value <= self.maximum)
 
 
-class Envelope(Wire):
+# It held whatever was measured.
+class EnvelopeV1(Wire):
     """What calls of a run may do under its grant. Expiry is the grant's own."""
 
     max_targets: Annotated[int, Field(ge=0, le=MAX_STEPS)]
@@ -54,13 +67,35 @@ class Envelope(Wire):
     parameters: Annotated[tuple[ParameterBound, ...], Field(max_length=200)] = ()
 
 
-class Limits(Wire):
+class Envelope(EnvelopeV1):
+    """What calls of a run may do under its grant, and while what holds. Expiry is the grant's."""
+
+    condition: LongText | None = None
+    """What must hold while the grant is used; of several approvers, all of theirs joined. None:
+    nothing is measured for it."""
+
+
+# Nobody could say "as long as".
+class LimitsV1(Wire):
     """What an approver allows of a plan, where that is less than the plan asks for."""
 
     max_targets: Annotated[int, Field(ge=1, le=MAX_STEPS)] | None = None
     max_calls: Annotated[int, Field(ge=1, le=MAX_CALLS)] | None = None
     expires_at: AwareDatetime | None = None
     """No call goes out from this moment on."""
+
+
+class Limits(LimitsV1):
+    """What an approver allows of a plan, where that is less than the plan asks for."""
+
+    condition: Annotated[str, Field(min_length=1, max_length=LONGEST_CONDITION)] | None = None
+    """What must hold for every target, from the first step on: `error_rate < 1%`. In the grammar of
+    `rollback_if`; see `requirement`."""
+
+    @classmethod
+    def of(cls, told: LimitsV1) -> Limits:
+        """The same, as it is said today."""
+        return told if isinstance(told, cls) else cls(**dict(told))
 
     @property
     def given(self) -> bool:

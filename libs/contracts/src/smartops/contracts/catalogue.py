@@ -54,7 +54,7 @@ class EventSpec:
     said_by: tuple[str, ...] = ()
     """Publishers of bus-only events."""
     published: bool = True
-    """False for notes that only their own service and audit read from the log."""
+    """False for notes that are read from the log only, mostly by their own service and audit."""
 
     @property
     def publishers(self) -> tuple[str, ...]:
@@ -124,9 +124,11 @@ _ALL = (
         e.TaskApprovalRequired,
         e.TaskApprovalRecordedV1,
         e.TaskApprovalRecordedV2,
+        e.TaskApprovalRecordedV3,
         e.TaskApprovalRecorded,
         e.TaskApprovalGrantedV1,
         e.TaskApprovalGrantedV2,
+        e.TaskApprovalGrantedV3,
         e.TaskApprovalGranted,
         e.TaskApprovalReminded,
         e.TaskApprovalEscalated,
@@ -135,6 +137,7 @@ _ALL = (
         e.TaskApprovalRejected,
         e.TaskPlanEditAccepted,
         e.TaskPlanSuperseded,
+        e.TaskPlanReturned,
         e.TaskApprovalExpired,
         e.TaskGrantRevoked,
         e.TaskCancelRequested,
@@ -165,6 +168,7 @@ _ALL = (
         e.TaskBatchCompleted,
         e.TaskHealthCheckedV1,
         e.TaskHealthChecked,
+        e.TaskConditionChecked,
         e.TaskPhaseCompleted,
         e.TaskWaiting,
         e.TaskStopping,
@@ -182,6 +186,8 @@ _ALL = (
         for data, category in (
             (e.TaskStepSettledV1, "run"),
             (e.TaskStepSettled, "run"),
+            (e.TaskStepWithheld, "run"),
+            (e.TaskConditionBound, "run"),
             (e.TargetClaimed, "target"),
             (e.TargetReleased, "target"),
         )
@@ -234,6 +240,7 @@ COMMANDS: Mapping[str, CommandSpec] = MappingProxyType(
                 POLICY,
                 (
                     c.ApprovalDecideV1,
+                    c.ApprovalDecideV2,
                     c.ApprovalDecide,
                     c.PlanEdit,
                     c.AutonomyRaise,
@@ -295,6 +302,7 @@ HANDLERS: tuple[HandlerSpec, ...] = (
         events=(e.ToolCallDeniedV1, e.ToolCallDeniedV2, e.ToolCallDenied),
         party=RUNNER,
     ),
+    HandlerSpec("policy.conditions", POLICY, events=(e.TaskConditionChecked,)),
     # Off every task's way to its end: what it notes is for the next one.
     HandlerSpec(
         "policy.outcomes",
@@ -310,6 +318,7 @@ HANDLERS: tuple[HandlerSpec, ...] = (
             e.TaskGrantRevoked,
         ),
         concurrency=256,
+        hot=True,
     ),
     HandlerSpec("policy.autonomy", POLICY, commands=(c.AutonomyRaise, c.AutonomyLower)),
     HandlerSpec(
@@ -318,9 +327,14 @@ HANDLERS: tuple[HandlerSpec, ...] = (
         commands=(c.BundlePropose, c.BundleSign, c.BundleActivate, c.BundleShadow),
         concurrency=4,
     ),
-    HandlerSpec("policy.decisions", POLICY, commands=(c.ApprovalDecideV1, c.ApprovalDecide)),
+    HandlerSpec(
+        "policy.decisions",
+        POLICY,
+        commands=(c.ApprovalDecideV1, c.ApprovalDecideV2, c.ApprovalDecide),
+    ),
     HandlerSpec("policy.edits", POLICY, commands=(c.PlanEdit,)),
     HandlerSpec("policy.preconditions", POLICY, events=(e.TaskPreconditionsStale,)),
+    HandlerSpec("policy.returns", POLICY, events=(e.TaskPaused,)),
     HandlerSpec("policy.emergencies", POLICY, commands=(c.ApprovalBreakGlass,)),
     HandlerSpec(
         "policy.mandates",
@@ -331,7 +345,12 @@ HANDLERS: tuple[HandlerSpec, ...] = (
     HandlerSpec(
         "runner.grants",
         RUNNER,
-        events=(e.TaskApprovalGrantedV1, e.TaskApprovalGrantedV2, e.TaskApprovalGranted),
+        events=(
+            e.TaskApprovalGrantedV1,
+            e.TaskApprovalGrantedV2,
+            e.TaskApprovalGrantedV3,
+            e.TaskApprovalGranted,
+        ),
         hot=True,
     ),
     HandlerSpec("runner.calls", RUNNER, events=_OUTCOMES, party=RUNNER, hot=True),

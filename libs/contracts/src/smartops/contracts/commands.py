@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import Field
-from smartops.contracts.bounds import Limits
+from smartops.contracts.bounds import Limits, LimitsV1
 from smartops.contracts.commands_approval import (
     SHORTEST_JUSTIFICATION,
     ApprovalBreakGlass,
@@ -44,6 +44,7 @@ __all__ = [
     "ApprovalBreakGlass",
     "ApprovalDecide",
     "ApprovalDecideV1",
+    "ApprovalDecideV2",
     "ApprovalDelegate",
     "AutonomyLower",
     "AutonomyRaise",
@@ -132,11 +133,11 @@ class ApprovalDecideV1(CommandData):
     assessment_hash: Digest
     decision: Literal["approve", "reject"]
     note: LongText = ""
-    limits: Limits = Limits()
+    limits: LimitsV1 = LimitsV1()
     """How much of the plan is approved, where that is less than all of it."""
 
 
-class ApprovalDecide(ApprovalDecideV1):
+class ApprovalDecideV2(ApprovalDecideV1):
     """Approve or reject a plan, by the hashes that were seen, and say what comes after a no."""
 
     schema_version: ClassVar[int] = 2
@@ -148,10 +149,21 @@ class ApprovalDecide(ApprovalDecideV1):
     for_actor: UUID | None = None
     """Whose voice it is, where that one has handed it over; None: one's own."""
 
+
+class ApprovalDecide(ApprovalDecideV2):
+    """Approve or reject a plan, by the hashes that were seen, and say what comes after a no."""
+
+    schema_version: ClassVar[int] = 3
+
+    limits: Limits = Limits()
+    """How much of the plan is approved, and while what holds, where that is less than all of it."""
+
     @classmethod
     def of(cls, told: ApprovalDecideV1) -> ApprovalDecide:
         """The same in the newest version: a rejection used to end the task."""
-        return told if isinstance(told, cls) else cls(**dict(told))
+        if isinstance(told, cls):
+            return told
+        return cls(**{**dict(told), "limits": Limits.of(told.limits)})
 
 
 class _AboutTask(CommandData):

@@ -129,7 +129,13 @@ def actor_id(tenant: str, name: str) -> ActorId:
 
 
 def principal(issuer: str, subject: str) -> Principal:
-    """One subject token naming who holds a credential: base32 of issuer and subject."""
+    """One subject token naming who holds a credential: base32 of issuer and subject.
+
+    Raises:
+        ValueError: one of them holds the separator, so the token could mean another credential.
+    """
+    if "\x1f" in issuer + subject:
+        raise ValueError(f"{issuer!r} and {subject!r} name nobody: they hold a separator")
     raw = f"{issuer}\x1f{subject}".encode()
     return Principal(base64.b32encode(raw).decode().rstrip("=").lower())
 

@@ -31,6 +31,17 @@ def _approval_granted_v2_v3(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "standing": None, "break_glass": False}
 
 
+def _approval_granted_v3_v4(data: dict[str, Any]) -> dict[str, Any]:
+    """Whatever was measured, it held."""
+    drawn = data["envelope"]
+    return {**data, "envelope": None if drawn is None else {**drawn, "condition": None}}
+
+
+def _approval_recorded_v3_v4(data: dict[str, Any]) -> dict[str, Any]:
+    """A voice could not say "as long as"."""
+    return {**data, "limits": {**data.get("limits", {}), "condition": None}}
+
+
 def _approval_required_v1_v2(data: dict[str, Any]) -> dict[str, Any]:
     """One role was asked, who asked was shut out, and nobody was reminded."""
     requester = {"principal": data["requester"], "actor": None, "part": "requester"}
@@ -94,8 +105,10 @@ UPCASTERS: dict[str, Upcaster] = {
     "policy.bundle.activated.v1": _bundle_activated_v1_v2,
     "task.approval.granted.v1": _approval_granted_v1_v2,
     "task.approval.granted.v2": _approval_granted_v2_v3,
+    "task.approval.granted.v3": _approval_granted_v3_v4,
     "task.approval.recorded.v1": _approval_recorded_v1_v2,
     "task.approval.recorded.v2": _no_decisions,
+    "task.approval.recorded.v3": _approval_recorded_v3_v4,
     "task.approval.required.v1": _approval_required_v1_v2,
     "task.approval.rejected.v1": _approval_rejected_v1_v2,
     "task.health.checked.v1": _health_checked_v1_v2,

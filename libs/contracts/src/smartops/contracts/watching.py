@@ -14,6 +14,7 @@ from smartops.contracts.quantities import UNITS
 from smartops.contracts.wire import ERROR_LIMIT, INCONCLUSIVE_LIMIT, Check
 
 __all__ = [
+    "WINDOW_MS",
     "Watch",
     "condition_of",
     "may_begin",
@@ -44,6 +45,8 @@ class Watch:
     """None: nothing is judged by it but the condition."""
     every: int = 1
     """It is sampled in each so-manieth round."""
+    like: Check | None = None
+    """Of what a grant's condition asks for: the check of the plan that measures the same."""
 
     @property
     def inconclusive_limit(self) -> int:
@@ -63,12 +66,14 @@ class Watch:
     @property
     def path(self) -> str:
         """What `http_200` asks for."""
-        return "/health" if self.check is None else self.check.target
+        check = self.check or self.like
+        return "/health" if check is None else check.target
 
     @property
     def query(self) -> str | None:
         """PromQL, of a `custom_metric`."""
-        return None if self.check is None else self.check.query
+        check = self.check or self.like
+        return None if check is None else check.query
 
 
 def condition_of(phase: Phase) -> Condition | None:

@@ -54,4 +54,5 @@ def _judged(run: Run, reason: str) -> tuple[str, str]:
     if any(run.tries(step) >= MAX_ATTEMPTS for step in retried):
         return ATTEMPTS_USED_UP, reason
     sick = (run.condition, *(seen.verdict for seen in run.samples.values()))
-    return (UNHEALTHY if "unhealthy" in sick else DEADLINE_PASSED), reason
+    ill = run.broken or "unhealthy" in sick
+    return (UNHEALTHY if ill else DEADLINE_PASSED), reason

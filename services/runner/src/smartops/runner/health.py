@@ -1,8 +1,7 @@
-"""Health: which tool a watch asks, what an answer measures, and when a verdict stands. Pure."""
+"""Health: what a sample shows, and when a verdict stands. Pure."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -10,33 +9,20 @@ from pydantic import JsonValue
 from smartops.contracts.condition import Condition, evaluate
 from smartops.contracts.measured import Measured, Operator, compare, merged
 from smartops.contracts.quantities import read_limit
+from smartops.contracts.sampling import HTTP_OK, read_answer
 from smartops.contracts.watching import Watch, rounds_of
-from smartops.contracts.wire import INCONCLUSIVE_LIMIT, Check, JsonObject
+from smartops.contracts.wire import INCONCLUSIVE_LIMIT, Check
 from smartops.runner.state import Samples
 
 __all__ = [
-    "SAMPLE_VERSION",
     "Sampled",
     "condition_verdict",
     "judge_sample",
-    "request_arguments",
-    "sample_tool",
     "values_of",
     "verdict",
 ]
 
-_HTTP_OK = 200
-_TOOLS = {
-    "http_200": "probe_http",
-    "error_rate": "query_error_rate",
-    "latency_p99": "query_latency",
-    "custom_metric": "query_prometheus",
-}
 _OPPOSITE: Mapping[Operator, Operator] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
-
-
-SAMPLE_VERSION = "1"
-"""Of the tools that take samples: the one whose answers are understood here."""
 
 
 class Sampled(NamedTuple):
@@ -46,23 +32,6 @@ class Sampled(NamedTuple):
     """Of what is judged by it; None when it shows nothing."""
     detail: str
     measured: Measured | None = None
-
-
-def sample_tool(watch: Watch) -> str:
-    """The read tool that takes a sample."""
-    return _TOOLS[watch.type]
-
-
-def request_arguments(watch: Watch, targets: Sequence[str]) -> JsonObject:
-    """One call samples all targets of the phase; a query says itself what it is about."""
-    names: list[JsonValue] = list(targets)
-    match watch.type:
-        case "http_200":
-            return {"targets": names, "path": watch.path}
-        case "custom_metric":
-            return {"query": watch.query}
-        case _:
-            return {"targets": names}
 
 
 def verdict(watch: Watch, seen: Samples) -> str | None:
@@ -119,28 +88,10 @@ def values_of(watches: Sequence[Watch], measured: Mapping[int, Measured]) -> dic
 
 def judge_sample(watch: Watch, targets: Sequence[str], output: JsonValue) -> Sampled:
     """What an answer shows: health, sickness, or nothing; and what it measured."""
-    if watch.type == "custom_metric":
-        values = output.get("values") if isinstance(output, dict) else None
-        if not isinstance(values, list):
-            return Sampled(None, "the answer holds no values")
-        named: JsonObject = {str(number): value for number, value in enumerate(values)}
-        wanted = list(named)
-    else:
-        results = output.get("results") if isinstance(output, dict) else None
-        if not isinstance(results, dict):
-            return Sampled(None, "the answer holds no results")
-        named, wanted = results, list(targets)
-    known = {name: number for name in wanted if (number := _number(named.get(name))) is not None}
-    missing = [name for name in wanted if name not in known]
-    if watch.type == "http_200":
-        measured = _share(known, len(wanted))
-    else:
-        measured = Measured(
-            low=min(known.values(), default=None),
-            high=max(known.values(), default=None),
-            complete=bool(wanted) and not missing,
-        )
-    return _judged(watch, measured, known, missing)
+    answer = read_answer(watch, targets, output)
+    if answer.measured is None:
+        return Sampled(None, answer.wrong)
+    return _judged(watch, answer.measured, answer.known, answer.missing)
 
 
 def _judged(
@@ -155,7 +106,7 @@ def _judged(
         told = f"no number for {', '.join(missing[:5])}" if missing else "the answer is empty"
         return Sampled(None, told, measured)
     if watch.type == "http_200":
-        bad = {name: code for name, code in known.items() if code != _HTTP_OK}
+        bad = {name: code for name, code in known.items() if code != HTTP_OK}
         told = f"not 200: {_values(bad)}" if bad else "all answer 200"
     else:
         told = f"{'not' if broken else 'all'} {watch.check.threshold}: {_values(known)}"
@@ -168,21 +119,6 @@ def _wanted(check: Check) -> tuple[Operator, float]:
         return ">=", 1.0
     limit = read_limit(check.threshold or "")
     return limit.operator, limit.value
-
-
-def _share(codes: Mapping[str, float], asked: int) -> Measured:
-    """The share of targets that answer 200; with some silent, what it is at least and at most."""
-    if not codes:
-        return Measured()
-    good, silent = sum(code == _HTTP_OK for code in codes.values()), asked - len(codes)
-    # A comparison holds only if it holds whatever the silent ones would have said.
-    return Measured(low=(good + silent) / asked, high=good / asked, complete=silent == 0)
-
-
-def _number(value: JsonValue) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
 
 
 def _values(values: Mapping[str, float]) -> str:

@@ -16,6 +16,7 @@ from smartops.contracts.events import (
 from smartops.contracts.wire import Category
 from smartops.runner.deadlines import forget, forget_phase, phase_term, rollback_term, run_term
 from smartops.runner.holding import still_holds
+from smartops.runner.keeping import held
 from smartops.runner.moves import Moves
 from smartops.runner.rest import come_to_rest
 from smartops.runner.rollback import advance_rollback
@@ -71,6 +72,8 @@ def _go_on(moves: Moves) -> None:
         if not moves.run.phase_open and not _open_next(moves):
             return
         phase = moves.phase()
+        if not held(moves, phase):
+            break
         if not steps_done(moves, phase) or not watch(moves, phase):
             break
         if last_batch(moves, phase):

@@ -12,8 +12,8 @@ from smartops.runner.deadlines import forget, rollback_term
 from smartops.runner.failing import failure
 from smartops.runner.moves import Moves
 from smartops.runner.rollback import left_to_do, nothing_changed, standing, taken_back, to_undo
+from smartops.runner.rounds import sample_timer
 from smartops.runner.steps import window_timer
-from smartops.runner.watching import sample_timer
 from smartops.runtime.decision import CancelTimer
 
 __all__ = ["come_to_rest"]
@@ -32,6 +32,8 @@ def come_to_rest(moves: Moves) -> None:
         return
     match stopping.then:
         case "pause":
+            if run.withheld:
+                forget(moves, run)  # People have their own time to decide.
             moves.say(TaskPaused(task=moves.task, run=moves.run_id, reason=stopping.reason))
         case "escalate":
             _escalate(moves, stopping.reason)

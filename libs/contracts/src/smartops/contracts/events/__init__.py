@@ -51,10 +51,12 @@ from smartops.contracts.events.command import (
     CommandRefusedV1,
     ParkedRetried,
 )
+from smartops.contracts.events.condition import TaskConditionBound, TaskConditionChecked
 from smartops.contracts.events.grant import (
     TaskApprovalGranted,
     TaskApprovalGrantedV1,
     TaskApprovalGrantedV2,
+    TaskApprovalGrantedV3,
     TaskBreakGlassUsed,
 )
 from smartops.contracts.events.limit import LimitLeased, LimitReturned
@@ -85,6 +87,12 @@ from smartops.contracts.events.replanning import (
     TaskPlanSuperseded,
     TaskPreconditionsStale,
     TaskReopened,
+)
+from smartops.contracts.events.returning import (
+    MOST_WITHHELD,
+    TaskPlanReturned,
+    TaskStepWithheld,
+    WithheldStep,
 )
 from smartops.contracts.events.run import (
     BeforeState,
@@ -129,11 +137,13 @@ from smartops.contracts.events.voice import (
     TaskApprovalRecorded,
     TaskApprovalRecordedV1,
     TaskApprovalRecordedV2,
+    TaskApprovalRecordedV3,
     TaskApprovalRejected,
     TaskApprovalRejectedV1,
 )
 
 __all__ = [
+    "MOST_WITHHELD",
     "UNASKED",
     "ActorDelegated",
     "ActorDelegationEnded",
@@ -179,9 +189,11 @@ __all__ = [
     "TaskApprovalGranted",
     "TaskApprovalGrantedV1",
     "TaskApprovalGrantedV2",
+    "TaskApprovalGrantedV3",
     "TaskApprovalRecorded",
     "TaskApprovalRecordedV1",
     "TaskApprovalRecordedV2",
+    "TaskApprovalRecordedV3",
     "TaskApprovalRejected",
     "TaskApprovalRejectedV1",
     "TaskApprovalReminded",
@@ -194,6 +206,8 @@ __all__ = [
     "TaskCompleted",
     "TaskComputationEnded",
     "TaskComputationRequested",
+    "TaskConditionBound",
+    "TaskConditionChecked",
     "TaskEscalated",
     "TaskEvidenceAttached",
     "TaskFailed",
@@ -207,6 +221,7 @@ __all__ = [
     "TaskPlanEditAccepted",
     "TaskPlanRefused",
     "TaskPlanRefusedV1",
+    "TaskPlanReturned",
     "TaskPlanSuperseded",
     "TaskPlanValidated",
     "TaskPlanValidatedV1",
@@ -222,6 +237,7 @@ __all__ = [
     "TaskStarted",
     "TaskStepSettled",
     "TaskStepSettledV1",
+    "TaskStepWithheld",
     "TaskStopping",
     "TaskSubmitted",
     "TaskWaiting",
@@ -243,4 +259,5 @@ __all__ = [
     "TrackNoted",
     "TrackTotals",
     "UndoEntitlement",
+    "WithheldStep",
 ]

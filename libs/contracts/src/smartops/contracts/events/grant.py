@@ -9,7 +9,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
-from smartops.contracts.bounds import Envelope
+from smartops.contracts.bounds import Envelope, EnvelopeV1
 from smartops.contracts.deciding import Decisions
 from smartops.contracts.events.of_plan import OfPlan
 from smartops.contracts.events.voice import Approval, ApprovalV1
@@ -19,6 +19,7 @@ __all__ = [
     "TaskApprovalGranted",
     "TaskApprovalGrantedV1",
     "TaskApprovalGrantedV2",
+    "TaskApprovalGrantedV3",
     "TaskBreakGlassUsed",
 ]
 
@@ -36,21 +37,33 @@ class _Granted(OfPlan):
 
 
 class _Enveloped(_Granted):
-    envelope: Envelope | None
+    envelope: EnvelopeV1 | None
     """None: version 1, which was bounded by its plan alone."""
 
 
-class TaskApprovalGranted(_Enveloped):
-    """The plan may run, once, until it expires: as hashed, and no further than its envelope."""
-
-    topic: ClassVar[str] = "task.approval.granted"
-    schema_version: ClassVar[int] = 3
-
+class _Explained(_Enveloped):
     approvals: tuple[Approval, ...]
     standing: UUID | None = None
     """The standing grant that stood for a person's word; its giver is the voice."""
     break_glass: bool = False
     """One person let it run alone, in an emergency; see `task.break_glass.used`."""
+
+
+class TaskApprovalGranted(_Explained):
+    """The plan may run, once, until it expires: as hashed, and no further than its envelope."""
+
+    topic: ClassVar[str] = "task.approval.granted"
+    schema_version: ClassVar[int] = 4
+
+    envelope: Envelope | None
+
+
+# Its envelope named no condition.
+class TaskApprovalGrantedV3(_Explained):
+    """The plan may run, once, until it expires: as hashed, and no further than its envelope."""
+
+    topic: ClassVar[str] = "task.approval.granted"
+    schema_version: ClassVar[int] = 3
 
 
 # Nobody could speak for another, beforehand, or alone.

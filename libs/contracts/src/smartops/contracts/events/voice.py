@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import Field
-from smartops.contracts.bounds import Limits
+from smartops.contracts.bounds import Limits, LimitsV1
 from smartops.contracts.constraints import Constraints
 from smartops.contracts.deciding import Decisions
 from smartops.contracts.events.of_plan import OfPlan
@@ -21,6 +21,7 @@ __all__ = [
     "TaskApprovalRecorded",
     "TaskApprovalRecordedV1",
     "TaskApprovalRecordedV2",
+    "TaskApprovalRecordedV3",
     "TaskApprovalRejected",
     "TaskApprovalRejectedV1",
 ]
@@ -62,19 +63,33 @@ class _Recorded(OfPlan):
 
 
 class _Limited(_Recorded):
-    limits: Limits = Limits()
+    limits: LimitsV1 = LimitsV1()
     """How much of the plan this person allows; of several voices the strictest holds."""
 
 
-class TaskApprovalRecorded(_Limited):
+class _Judged(_Limited):
+    by: Approval
+    decisions: Decisions = ()
+    """What policy answered: may this person decide?"""
+
+
+class TaskApprovalRecorded(_Judged):
+    """One voice was heard."""
+
+    topic: ClassVar[str] = "task.approval.recorded"
+    schema_version: ClassVar[int] = 4
+
+    limits: Limits = Limits()
+    """How much of the plan this person allows, and while what holds; of several voices the
+    strictest holds, and all of their conditions."""
+
+
+# A voice could not say "as long as".
+class TaskApprovalRecordedV3(_Judged):
     """One voice was heard."""
 
     topic: ClassVar[str] = "task.approval.recorded"
     schema_version: ClassVar[int] = 3
-
-    by: Approval
-    decisions: Decisions = ()
-    """What policy answered: may this person decide?"""
 
 
 # What policy had decided on was not kept.

@@ -15,7 +15,7 @@ from smartops.contracts.folds.autonomy import (
     evolve_autonomy_default,
     plan_level,
 )
-from smartops.contracts.folds.call import CallStatus, CallView, evolve_call
+from smartops.contracts.folds.call import BY_POLICY, CallStatus, CallView, evolve_call
 from smartops.contracts.folds.gate import GateView, evolve_gate
 from smartops.contracts.folds.platform import (
     ActorView,
@@ -25,13 +25,15 @@ from smartops.contracts.folds.platform import (
     evolve_bundle,
     evolve_tool,
 )
-from smartops.contracts.folds.run import STOPPING, RunView, evolve_run
+from smartops.contracts.folds.run import FINAL, STOPPING, RunView, evolve_run
 from smartops.contracts.folds.standing import StandingView, evolve_standing
 from smartops.contracts.folds.target import TargetView, evolve_target
 from smartops.contracts.folds.task import TaskView, evolve_task
 from smartops.contracts.folds.track import TrackView, evolve_track, track_stream
 
 __all__ = [
+    "BY_POLICY",
+    "FINAL",
     "STOPPING",
     "ActorView",
     "AutonomyDefault",

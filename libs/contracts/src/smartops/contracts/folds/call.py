@@ -18,7 +18,11 @@ from smartops.contracts.events import (
 )
 from smartops.contracts.wire import EventData
 
-__all__ = ["CallStatus", "CallView", "evolve_call"]
+__all__ = ["BY_POLICY", "CallStatus", "CallView", "evolve_call"]
+
+
+BY_POLICY = "policy"
+"""Reason code of a call that policy itself denied; all others are the gateway's own."""
 
 
 class CallStatus(StrEnum):
@@ -46,6 +50,8 @@ class CallView:
     output_digest: str | None = None
     error_code: str = ""
     message: str = ""
+    grant: int | None = None
+    """For denied calls: the grant that the task had."""
     retryable: bool = False
     settles_by: str = ""
     """For uncertain calls: retry, probe or human."""
@@ -67,6 +73,7 @@ def evolve_call(view: CallView, event: EventData) -> CallView:
                 requester_stream=event.requester_stream,
                 error_code=event.reason_code,
                 message=event.message,
+                grant=event.grant,
             )
         case ToolCallDispatched():
             return replace(

@@ -18,6 +18,7 @@ from smartops.contracts.events import (
     TaskGrantRevoked,
     TaskHalted,
     TaskPlanRefused,
+    TaskPlanReturned,
     TaskPlanSuperseded,
     TaskPlanValidated,
 )
@@ -42,6 +43,10 @@ class GateView:
     fewer or other people than had to agree. Policy says no such thing: somebody has changed the
     log. A grant by a standing word must be borne out by that one's own stream besides: see
     `StandingView`."""
+    returned: TaskPlanReturned | None = None
+    """Policy denied a step of the run; the grant holds no more, and another one may follow."""
+    begun: int = 0
+    """The grant that the run of the newest one began under: others follow when it was returned."""
     revoked: TaskGrantRevoked | None = None
     cancel: TaskCancelRequested | None = None
     halted: TaskHalted | None = None
@@ -53,6 +58,7 @@ class GateView:
         """Nothing new may be dispatched; undo still may, unless halted."""
         return (
             self.grant is None
+            or self.returned is not None
             or self.revoked is not None
             or self.cancel is not None
             or self.halted is not None
@@ -71,7 +77,17 @@ def evolve_gate(view: GateView, event: EventData) -> GateView:
         case TaskBreakGlassUsed():
             return replace(view, glass=event)
         case TaskApprovalGranted():
-            return replace(view, grant=event, revoked=None, unfounded=not _founded(view, event))
+            goes_on = view.returned is not None and view.returned.run == event.run
+            return replace(
+                view,
+                grant=event,
+                begun=view.begun if goes_on else event.grant,
+                returned=None,
+                revoked=None,
+                unfounded=not _founded(view, event),
+            )
+        case TaskPlanReturned():
+            return replace(view, returned=event, required=None)
         case TaskGrantRevoked():
             return replace(view, revoked=event)
         case TaskCancelRequested():
@@ -96,6 +112,8 @@ def _founded(view: GateView, grant: TaskApprovalGranted) -> bool:
     plan = view.validated
     if plan is None or _of(plan) != _of(grant) or plan.document != grant.document:
         return False
+    if view.returned is not None and (grant.automatic or grant.standing is not None):
+        return False  # What came back from its run goes on by the word of somebody who knows why.
     if grant.automatic:
         by_nobody = not grant.approvals and grant.standing is None and not grant.break_glass
         return by_nobody and not plan.requires_approval

@@ -62,7 +62,8 @@ class ApprovalRow(NamedTuple):
     escalated: tuple[str, ...] = ()
     """Roles that may decide, too, since nobody did."""
     voices: str = "[]"
-    """JSON: who said what, for whom, under which roles, and when; in the order it was heard."""
+    """JSON: who said what, for whom, under which roles and within which limits, and when; in the
+    order it was heard."""
     reminders: int = 0
     prompted_at: datetime | None = None
     """When people were asked last."""
@@ -123,10 +124,14 @@ def recorded(book: Book, event: TaskApprovalRecorded, at: StoredRow) -> Changed:
         "roles": list(event.by.roles),
         "decision": event.decision,
         "note": event.note,
+        "limits": event.limits.model_dump(mode="json", exclude_none=True),
         "at": at.recorded_at.isoformat(),
     }
     voices = json.dumps([*json.loads(row.voices), heard])
-    return [_voiced(row, event.by, event.note)._replace(voices=voices)]
+    row = _voiced(row, event.by, event.note)._replace(voices=voices)
+    if event.decision == "reject":  # Of a plan that came back from its run, nothing else tells it.
+        row = row._replace(status="rejected", decided_at=at.recorded_at)
+    return [row]
 
 
 @APPROVALS.on(TaskApprovalReminded)
@@ -200,12 +205,15 @@ def superseded(book: Book, event: TaskPlanSuperseded, at: StoredRow) -> Changed:
 
 
 @APPROVALS.on(TaskGrantRevoked)
-def revoked(book: Book, event: TaskGrantRevoked, _at: StoredRow) -> Changed:
+def revoked(book: Book, event: TaskGrantRevoked, at: StoredRow) -> Changed:
     """The word was taken back."""
     return [
-        row._replace(status="revoked", note=event.reason)
+        row._replace(
+            status="revoked", note=event.reason, decided_at=row.decided_at or at.recorded_at
+        )
         for row in book.all(APPROVALS)
-        if row.run == event.run
+        # Pending beside a grant is only what came back from its run.
+        if row.run == event.run or row.status == "pending"
     ]
 
 

@@ -12,6 +12,7 @@ from smartops.audit.read_models.book import Book
 from smartops.audit.read_models.model import ReadModel
 from smartops.contracts.events import (
     TaskCancelled,
+    TaskConditionChecked,
     TaskEscalated,
     TaskFailed,
     TaskHealthChecked,
@@ -65,13 +66,15 @@ def started(_book: Book, event: TaskPhaseStarted, at: StoredRow) -> Changed:
     ]
 
 
-@PHASES.on(TaskHealthChecked)
-def checked(book: Book, event: TaskHealthChecked, at: StoredRow) -> Changed:
-    """A check came to its verdict."""
+@PHASES.on(TaskHealthChecked, TaskConditionChecked)
+def checked(book: Book, event: TaskHealthChecked | TaskConditionChecked, at: StoredRow) -> Changed:
+    """A check came to its verdict, or the condition of the grant was measured."""
     row = book.get(PHASES, event.run, event.phase)
     if row is None:
         return ()
     verdict = event.model_dump(mode="json", exclude={"task", "run", "phase"})
+    if isinstance(event, TaskConditionChecked):
+        verdict["type"] = "grant"
     verdict["at"] = at.recorded_at.isoformat()
     verdicts = [*from_json(row.health), verdict]
     return [row._replace(health=to_json(verdicts).decode())]

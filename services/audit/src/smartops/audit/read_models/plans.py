@@ -130,11 +130,11 @@ def superseded(book: Book, event: TaskPlanSuperseded, at: StoredRow) -> Changed:
 
 @PLANS.on(TaskGrantRevoked)
 def revoked(book: Book, _event: TaskGrantRevoked, at: StoredRow) -> Changed:
-    """The grant was taken back. A gate grants one plan at a time: the approved one."""
+    """The grant was taken back. A gate grants one plan at a time; that may be back from its run."""
     return [
         row._replace(state="revoked", updated_at=at.recorded_at)
         for row in book.all(PLANS)
-        if row.state == "approved"
+        if row.state in ("approved", "awaiting_approval")
     ]
 
 

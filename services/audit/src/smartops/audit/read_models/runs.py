@@ -15,6 +15,7 @@ from smartops.contracts.events import (
     TaskCompleted,
     TaskEscalated,
     TaskFailed,
+    TaskGrantRevoked,
     TaskPaused,
     TaskPhaseCompleted,
     TaskPhaseStarted,
@@ -85,9 +86,12 @@ _MOVES: Mapping[type[EventData], tuple[frozenset[str], str]] = {
 
 @RUNS.on(TaskApprovalGranted)
 def granted(book: Book, event: TaskApprovalGranted, at: StoredRow) -> Changed:
-    """A grant allots the run; it waits for its targets."""
+    """A grant allots the run; it waits for its targets. A later one lets it go on."""
     if book.task is None:
         return ()
+    known = book.get(RUNS, event.run)
+    if known is not None:
+        return [known._replace(grant_number=event.grant, updated_at=at.recorded_at)]
     return [
         RunRow(
             tenant=at.tenant,
@@ -108,6 +112,19 @@ def granted(book: Book, event: TaskApprovalGranted, at: StoredRow) -> Changed:
             updated_at=at.recorded_at,
         )
     ]
+
+
+@RUNS.on(TaskGrantRevoked)
+def never_begins(book: Book, event: TaskGrantRevoked, at: StoredRow) -> Changed:
+    """The grant of a run that had not begun was taken back: it never will, and has nothing to say.
+
+    One that had begun comes to rest, and says so itself.
+    """
+    row = book.get(RUNS, event.run)
+    if row is None or row.started_at is not None or row.status not in ("queued", "paused"):
+        return []
+    now = at.recorded_at
+    return [row._replace(status="cancelled", reason=event.reason, ended_at=now, updated_at=now)]
 
 
 @RUNS.on(TaskStarted)

@@ -91,7 +91,8 @@ _MOVES: Mapping[type[EventData], Move] = {
     TaskApprovalGranted: Move(_REPLANNED | {S.PAUSED}, S.EXECUTING),
     TaskApprovalRejected: Move(_PLANNING, S.REJECTED),
     TaskApprovalExpired: Move(_PLANNING, S.FAILED_TERMINAL),
-    TaskGrantRevoked: Move(frozenset({S.EXECUTING, S.PAUSED}), S.PAUSED),
+    # What came back from its run waits for people, with a grant that can be taken back.
+    TaskGrantRevoked: Move(frozenset({S.EXECUTING, S.PAUSED, S.NEEDS_APPROVAL}), S.PAUSED),
     TaskHalted: Move(_UNSETTLED, S.ESCALATED_TO_HUMAN),
     TaskStarted: Move(_OPEN, S.EXECUTING),
     TaskWaiting: Move(frozenset({S.EXECUTING, S.PAUSED}), S.PAUSED),

@@ -127,8 +127,11 @@ def planned(book: Book, event: TaskPlanned, at: StoredRow) -> Changed:
 
 @TASKS.on(TaskApprovalRequired)
 def required(book: Book, event: TaskApprovalRequired, at: StoredRow) -> Changed:
-    """Policy's own view of the risk replaces the planner's."""
-    return [row._replace(risk_level=event.risk_level.value) for row in _moved(book, event, at)]
+    """Policy's own view of the risk replaces the planner's; what it came back for, stays told."""
+    before = book.get(TASKS, book.task)
+    message = before.message if before is not None and before.status == Status.PAUSED else None
+    moved = _moved(book, event, at, message=message)
+    return [row._replace(risk_level=event.risk_level.value) for row in moved]
 
 
 @TASKS.on(TaskApprovalGranted)

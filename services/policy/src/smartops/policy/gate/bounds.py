@@ -8,9 +8,11 @@ from datetime import datetime
 from pydantic import JsonValue
 from smartops.contracts.bounds import MAX_CALLS, Envelope, Limits, ParameterBound
 from smartops.contracts.computing import COMPUTE
+from smartops.contracts.errors import Malformed
 from smartops.contracts.plan import Plan, Step
+from smartops.contracts.requirement import joined, unmeasured
 
-__all__ = ["ATTEMPTS", "envelope_of", "expiry_within", "too_wide"]
+__all__ = ["ATTEMPTS", "cannot_hold", "envelope_of", "expiry_within", "too_wide"]
 
 ATTEMPTS = 10
 """Calls per step: a few by the runner itself when a tool says that it has not done it, and as many
@@ -21,14 +23,23 @@ _MOST_BOUNDS = 200
 
 
 def envelope_of(plan: Plan, limits: Iterable[Limits] = ()) -> Envelope:
-    """What a plan needs, drawn closer by each approver's limits."""
+    """What a plan needs, drawn closer by each approver's limits; all their conditions must hold.
+
+    Raises:
+        Malformed: a condition that `cannot_hold` would have refused.
+    """
     limits = tuple(limits)
     targets = [len(plan.changed())] + [
         one.max_targets for one in limits if one.max_targets is not None
     ]
     calls = [min(MAX_CALLS, ATTEMPTS * len(plan.steps))]
     calls += [one.max_calls for one in limits if one.max_calls is not None]
-    return Envelope(max_targets=min(targets), max_calls=min(calls), parameters=_bounds(plan.steps))
+    return Envelope(
+        max_targets=min(targets),
+        max_calls=min(calls),
+        parameters=_bounds(plan.steps),
+        condition=joined(one.condition for one in limits if one.condition is not None),
+    )
 
 
 def expiry_within(expires_at: datetime, limits: Iterable[Limits]) -> datetime:
@@ -48,6 +59,26 @@ def too_wide(plan: Plan, limits: Limits, expires_at: datetime) -> tuple[str, str
         return "limits.max_calls", f"the plan takes {full.max_calls} calls at most"
     if limits.expires_at is not None and limits.expires_at > expires_at:
         return "limits.expires_at", f"a grant made now ends at {expires_at.isoformat()} anyway"
+    return None
+
+
+def cannot_hold(plan: Plan, limits: Limits, others: Iterable[Limits]) -> str | None:
+    """Why nobody could hold a run of the plan to the condition of these limits; None if one can.
+
+    Args:
+        plan: that is approved.
+        limits: of the voice that is heard.
+        others: of those that were heard: their conditions must hold as well.
+    """
+    if limits.condition is None:
+        return None
+    all_limits = (*others, limits)
+    try:
+        if (unknown := unmeasured(plan, limits)) is not None:
+            return unknown
+        joined(one.condition for one in all_limits if one.condition is not None)
+    except Malformed as error:
+        return error.reason
     return None
 
 

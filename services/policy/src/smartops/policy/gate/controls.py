@@ -9,6 +9,7 @@ from smartops.contracts.commands import GrantRevoke, RunHalt, TaskCancel
 from smartops.contracts.events import (
     TaskCancelled,
     TaskCancelRequested,
+    TaskConditionChecked,
     TaskGrantRevoked,
     TaskHalted,
     ToolCallDenied,
@@ -17,9 +18,9 @@ from smartops.contracts.folds import RunView
 from smartops.contracts.wire import LONGEST_TEXT
 from smartops.policy.gate.granting import nothing_due
 from smartops.policy.gate.state import Gate
-from smartops.runtime.decision import NOTHING, Decision, Refusal
+from smartops.runtime.decision import NOTHING, CancelTimer, Decision, Refusal
 
-__all__ = ["breach", "cancel", "halt", "no_such_task", "revoke"]
+__all__ = ["breach", "cancel", "halt", "no_such_task", "revoke", "unmet"]
 
 
 def no_such_task(task: UUID) -> Decision:
@@ -62,7 +63,7 @@ def cancel(
         # A run that never began takes nothing back, and says nothing more.
         ended = TaskCancelled(task=task, reason=command.reason)
         return Decision([asked, ended], timers=nothing_due(gate))
-    return Decision([asked])
+    return Decision([asked], timers=_asked_no_more(gate))
 
 
 def revoke(
@@ -82,7 +83,7 @@ def revoke(
         grant=gate.grant.grant,
         run=gate.grant.run,
     )
-    return Decision([revoked])
+    return Decision([revoked], timers=_asked_no_more(gate))
 
 
 def breach(gate: Gate, denied: ToolCallDenied) -> Decision:
@@ -98,7 +99,26 @@ def breach(gate: Gate, denied: ToolCallDenied) -> Decision:
         grant=grant.grant,
         run=grant.run,
     )
-    return Decision([revoked])
+    return Decision([revoked], timers=_asked_no_more(gate))
+
+
+def unmet(gate: Gate, checked: TaskConditionChecked) -> Decision:
+    """The condition of a grant does not hold any more: the grant ends, and with it all but undo.
+
+    By the run's word alone, as that can only stop it.
+    """
+    grant = gate.grant
+    if checked.outcome != "broken" or grant is None or grant.run != checked.run:
+        return NOTHING
+    if gate.revoked is not None or grant.envelope is None:
+        return NOTHING
+    if grant.envelope.condition != checked.condition:
+        return NOTHING  # Of an earlier grant, or of none.
+    told = f"granted while {checked.condition}, and it does not hold: {checked.detail}"
+    revoked = TaskGrantRevoked(
+        principal="runner", reason=told[:LONGEST_TEXT], grant=grant.grant, run=grant.run
+    )
+    return Decision([revoked], timers=_asked_no_more(gate))
 
 
 def halt(
@@ -116,4 +136,9 @@ def halt(
         reason=command.reason,
         run=gate.grant.run if gate.grant is not None else None,
     )
-    return Decision([halted])
+    return Decision([halted], timers=_asked_no_more(gate))
+
+
+def _asked_no_more(gate: Gate) -> list[CancelTimer]:
+    """Forget when people are to decide on a plan that came back from its run."""
+    return nothing_due(gate) if gate.returned is not None else []

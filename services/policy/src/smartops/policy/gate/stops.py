@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from smartops.contracts.commands import GrantRevoke, RunHalt, TaskCancel
-from smartops.contracts.events import ToolCallDenied
+from smartops.contracts.events import TaskConditionChecked, ToolCallDenied
 from smartops.contracts.folds import RunView
 from smartops.contracts.streams import stream
 from smartops.policy import domain
@@ -61,6 +61,18 @@ class Stops:
 
         name = stream(cue.tenant, "gate", denied.task)
         return await self._gates.react(name, self._service.cause(cue, denied.task), decide)
+
+    async def heed_condition(self, cue: Cue) -> Reaction:
+        """A run measured its grant's condition; when that does not hold, the grant ends."""
+        checked = await self._views.event(cue)
+        if not isinstance(checked, TaskConditionChecked):
+            raise TypeError(f"{cue.topic} measures no condition")
+
+        async def decide(gate: Gate, _fresh: bool) -> Decision:  # noqa: FBT001
+            return domain.unmet(gate, checked)
+
+        name = stream(cue.tenant, "gate", checked.task)
+        return await self._gates.react(name, self._service.cause(cue, checked.task), decide)
 
     async def _known(self, tenant: str, task: UUID) -> bool:
         name = stream(tenant, "task", task)

@@ -15,14 +15,16 @@ from smartops.contracts.events import (
     TaskApprovalRecorded,
     TaskApprovalRejected,
     TaskApprovalRequired,
+    TaskCancelRequested,
 )
 from smartops.contracts.plan import Plan
 from smartops.contracts.watching import may_begin
-from smartops.contracts.wire import EventData
-from smartops.policy.gate.bounds import too_wide
+from smartops.contracts.wire import LONGEST_TEXT, EventData
+from smartops.policy.gate.bounds import cannot_hold, too_wide
 from smartops.policy.gate.granting import Terms, expiry, grant, nothing_due
 from smartops.policy.gate.quorum import tally
 from smartops.policy.gate.replanning import aftermath, refuse_replaced, refuse_wishes
+from smartops.policy.gate.returning import taken_back
 from smartops.policy.gate.settling import settled
 from smartops.policy.gate.state import Gate
 from smartops.runtime.decision import NOTHING, Answer, CancelTimer, Decision, Refusal
@@ -61,6 +63,8 @@ class Voter:
     """The actor who asked for the task; None when its principal is mapped to nobody."""
     editors: tuple[UUID, ...] = ()
     """The actors who edited the plan, or one that it replaces."""
+    lapsed: tuple[Approval, ...] = ()
+    """Voices of others, said before, that do not count any more."""
     denials: tuple[str, ...] = ()
     """Why policy does not let this actor approve."""
     evidence: tuple[Evidence, ...] = ()
@@ -113,12 +117,12 @@ def decide_vote(
     required = gate.required
     if required is None or gate.validated is None or voter.actor is None:
         return Decision(refusal=Refusal("not_found", "no approval is awaited for this task"))
-    if (vain := refuse_wishes(vote)) is not None:
+    if (vain := refuse_wishes(gate, vote)) is not None:
         return Decision(refusal=vain, reads=voter.reads)
-    if (wide := _refuse_limits(vote, plan, terms, now)) is not None:
+    if (wide := _refuse_limits(gate, vote, plan, terms, now)) is not None:
         return Decision(refusal=wide, reads=voter.reads)
     voice = voice_of(voter, voter.actor)
-    if vote.decision == "approve" and (said := _said(gate, vote, voice)) is not None:
+    if vote.decision == "approve" and (said := _said(gate, vote, voice, voter)) is not None:
         return Decision(answer=said, reads=voter.reads)
     recorded = TaskApprovalRecorded(
         number=required.number,
@@ -132,25 +136,15 @@ def decide_vote(
     events: list[EventData] = [recorded]
     timers: list[CancelTimer] = []
     if vote.decision == "reject":
-        after = aftermath(gate, vote, terms.max_replans)
-        events.append(
-            TaskApprovalRejected(
-                number=required.number,
-                plan_hash=required.plan_hash,
-                by=voice,
-                note=vote.note,
-                then=after.then,
-                constraints=after.constraints,
-                detail=after.detail,
-            )
-        )
+        events.append(_no(gate, required, vote, voice, terms))
         timers = nothing_due(gate)
     else:
         # A quorum counts people: whoever says yes twice, with whichever credentials or in whose
         # name, is one. What anybody said about limits holds all the same.
         # Whoever agreed until some moment does not agree any more behind it.
         yes = tuple(one for one in (*gate.yes, recorded) if _holds_still(one.limits, now))
-        count = tally(required, gate.escalated, (one.by for one in yes), voter.involved)
+        voices = (one.by for one in yes if one.by not in voter.lapsed)
+        count = tally(required, gate.escalated, voices, voter.involved)
         if count.reached:
             limits = tuple(one.limits for one in yes)
             granted = grant(gate, task, gate.validated, plan, terms, now, count.counted, limits)
@@ -207,23 +201,53 @@ def refuse_voter(required: TaskApprovalRequired, voter: Voter, now: datetime) ->
 def expire(gate: Gate, timer: str, due: datetime, now: datetime) -> Decision:
     """Nobody decided in time. A timer that comes after a decision changes nothing."""
     required = gate.required
-    if required is None or not gate.waiting or timer != expiry(required.number):
+    if required is None or not gate.waiting or timer != expiry(required.number, gate.returns):
         return NOTHING
+    # The one that fired is used up by that, and a unit names no timer twice.
+    timers = [one for one in nothing_due(gate) if one.name != timer]
+    if gate.returned is not None:
+        reason = "nobody approved it once more in time"
+        return Decision([taken_back(gate.returned, reason)] if gate.open else [], timers=timers)
     late = max(0, int((now - due) / timedelta(milliseconds=1)))
     expired = TaskApprovalExpired(
         number=required.number, plan_hash=required.plan_hash, late_ms=late
     )
-    # The one that fired is used up by that, and a unit names no timer twice.
-    return Decision([expired], timers=[one for one in nothing_due(gate) if one.name != timer])
+    return Decision([expired], timers=timers)
+
+
+def _no(
+    gate: Gate, required: TaskApprovalRequired, vote: ApprovalDecide, voice: Approval, terms: Terms
+) -> TaskApprovalRejected | TaskCancelRequested:
+    """What a rejection leads to: of a plan that is under way, that it is taken back."""
+    if gate.returned is not None:
+        told = f"rejected by {voice.actor_name}" + (f": {vote.note}" if vote.note else "")
+        return TaskCancelRequested(
+            principal=voice.principal,
+            actor=voice.actor,
+            reason=told[:LONGEST_TEXT],
+            run=gate.returned.run,
+        )
+    after = aftermath(gate, vote, terms.max_replans)
+    return TaskApprovalRejected(
+        number=required.number,
+        plan_hash=required.plan_hash,
+        by=voice,
+        note=vote.note,
+        then=after.then,
+        constraints=after.constraints,
+        detail=after.detail,
+    )
 
 
 def _holds_still(limits: Limits, now: datetime) -> bool:
     return limits.expires_at is None or now < limits.expires_at
 
 
-def _said(gate: Gate, vote: ApprovalDecide, voice: Approval) -> Answer | None:
+def _said(gate: Gate, vote: ApprovalDecide, voice: Approval, voter: Voter) -> Answer | None:
     """What to tell somebody who says yes again, while others are awaited; and limits no more."""
     for one in gate.yes:
+        if one.by in voter.lapsed:
+            continue
         if one.by.persons >= voice.persons and one.limits == vote.limits:
             return Answer("recorded", f"{one.by.actor_name} said so already; others are awaited")
     return None
@@ -239,7 +263,9 @@ def _refuse_involved(voter: Voter) -> Refusal | None:
     return None
 
 
-def _refuse_limits(vote: ApprovalDecide, plan: Plan, terms: Terms, now: datetime) -> Refusal | None:
+def _refuse_limits(
+    gate: Gate, vote: ApprovalDecide, plan: Plan, terms: Terms, now: datetime
+) -> Refusal | None:
     if not vote.limits.given:
         return None
     if vote.decision == "reject":
@@ -248,4 +274,7 @@ def _refuse_limits(vote: ApprovalDecide, plan: Plan, terms: Terms, now: datetime
     if ends is not None and ends <= now:
         return Refusal("past", "that moment is past: nothing could run", "limits.expires_at")
     wide = too_wide(plan, vote.limits, may_begin(plan, now) + terms.grant_ttl)
-    return None if wide is None else Refusal("too_wide", wide[1], wide[0])
+    if wide is not None:
+        return Refusal("too_wide", wide[1], wide[0])
+    never = cannot_hold(plan, vote.limits, (one.limits for one in gate.yes))
+    return None if never is None else Refusal("no_condition", never, "limits.condition")
