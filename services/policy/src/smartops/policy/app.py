@@ -16,6 +16,7 @@ from smartops.policy.bundles.in_force import begin, engines_of, standing
 from smartops.policy.bundles.shadows import Shadows
 from smartops.policy.gate.edits import Edits
 from smartops.policy.gate.gates import Gates
+from smartops.policy.gate.returns import Returns
 from smartops.policy.gate.state import Gate, evolve
 from smartops.policy.gate.stops import Stops
 from smartops.policy.gate.voters import Voters
@@ -32,6 +33,7 @@ from smartops.policy.mandates.words import Mandates
 from smartops.policy.scoring.grounding import Grounding
 from smartops.policy.settings import PolicySettings
 from smartops.policy_engine import OpaAt
+from smartops.redact import Finder
 from smartops.runtime.service import Service
 
 __all__ = ["wire"]
@@ -43,6 +45,9 @@ async def wire(service: Service) -> Callable[[], Awaitable[None]]:
     if not isinstance(settings, PolicySettings):
         raise TypeError("policy runs on PolicySettings")
     service.telemetry.metrics.expect_broken_glass()
+    service.orders.finder = Finder(
+        region=settings.phone_region, with_addresses=settings.find_addresses
+    )
     opa = OpaAt.of(settings.opa_url, settings.opa_token_file, settings.opa_timeout)
     engines = engines_of(service, opa)
     bundles = service.reactor(Bundles(), evolve_bundles)
@@ -52,7 +57,8 @@ async def wire(service: Service) -> Callable[[], Awaitable[None]]:
     if settings.actors_file is not None:
         await directory.reconcile(read_actors(settings.actors_file))
     shadows = Shadows(service, bundles)
-    hear_of_bundles(service, Governance(service, bundles, directory, shadows.stir))
+    governing = settings.governing_tenant
+    hear_of_bundles(service, Governance(service, bundles, directory, shadows.stir, governing))
     service.needs("policy", engines.trouble)
     # One for all: what waits for a gate in this process is decided in one sequence.
     gates = service.reactor(Gate(), evolve)
@@ -68,7 +74,7 @@ async def wire(service: Service) -> Callable[[], Awaitable[None]]:
     votes = Votes(service, gates, voters, settings)
     hear_of_approvals(service, votes, Mandates(service, directory, standings, settings))
     edits = Edits(service, gates, engines, directory, voters, grounding, settings)
-    hear_of_edits(service, edits)
+    hear_of_edits(service, edits, Returns(service, gates, engines, grounding, voters, settings))
     register(
         service,
         Gates(service, gates, engines, grounding, standings, edits, settings),

@@ -7,7 +7,7 @@ own; this is the door to all of them.
 from __future__ import annotations
 
 from smartops.policy.gate.breaking import break_glass
-from smartops.policy.gate.controls import breach, cancel, halt, no_such_task, revoke
+from smartops.policy.gate.controls import breach, cancel, halt, no_such_task, revoke, unmet
 from smartops.policy.gate.granting import EXPIRY_HANDLER, Terms
 from smartops.policy.gate.prompting import PROMPT_HANDLER, prompt
 from smartops.policy.gate.voting import Voter, decide_vote, expire, refuse_vote
@@ -29,5 +29,6 @@ __all__ = [
     "prompt",
     "refuse_vote",
     "revoke",
+    "unmet",
     "weigh",
 ]

@@ -27,6 +27,7 @@ from smartops.policy.bundles.governance import Governance
 from smartops.policy.domain import EXPIRY_HANDLER, PROMPT_HANDLER
 from smartops.policy.gate.edits import Edits
 from smartops.policy.gate.gates import Gates
+from smartops.policy.gate.returns import Returns
 from smartops.policy.gate.stops import Stops
 from smartops.policy.gate.votes import Votes
 from smartops.policy.mandates.words import Mandates
@@ -48,6 +49,10 @@ def register(service: Service, gates: Gates, votes: Votes, stops: Stops) -> None
     async def heed_breach(cue: Cue) -> Reaction | None:
         return await stops.heed_breach(cue)
 
+    @service.on_event("policy.conditions")
+    async def heed_condition(cue: Cue) -> Reaction:
+        return await stops.heed_condition(cue)
+
     @service.on_command("policy.decisions")
     async def hear_voice(order: Order[ApprovalDecide]) -> Reaction:
         return await votes.vote(order)
@@ -61,8 +66,8 @@ def register(service: Service, gates: Gates, votes: Votes, stops: Stops) -> None
         return await votes.expire(row)
 
 
-def hear_of_edits(service: Service, edits: Edits) -> None:
-    """Join what has plans written anew, beside voices, to the bus."""
+def hear_of_edits(service: Service, edits: Edits, returns: Returns) -> None:
+    """Join what has plans written or weighed anew, beside voices, to the bus."""
 
     @service.on_command("policy.edits")
     async def edit(order: Order[PlanEdit]) -> Reaction:
@@ -71,6 +76,10 @@ def hear_of_edits(service: Service, edits: Edits) -> None:
     @service.on_event("policy.preconditions")
     async def heed_stale(cue: Cue) -> Reaction:
         return await edits.heed_stale(cue)
+
+    @service.on_event("policy.returns")
+    async def heed_return(cue: Cue) -> Reaction:
+        return await returns.heed(cue)
 
 
 def hear_of_approvals(service: Service, votes: Votes, mandates: Mandates) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 from smartops.policy.gate.prompting import Schedule
@@ -48,6 +48,11 @@ class PolicySettings(DecidingSettings):
     """Folder of Rego modules; none takes the one that comes with the product. It is put in force
     where no bundle is yet, at the first start; from then on `smartops policy` changes policy."""
 
+    governing_tenant: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")] | None = None
+    """The tenant whose people, with the role `policy-admin`, change the policy in force: bundles
+    are the platform's, and hold for all tenants. None: the only tenant there is; as soon as there
+    are several, nobody."""
+
     local_credentials_in_production: bool = False
     """Accept approvals for production by local credentials. For single machines only."""
 
@@ -71,6 +76,13 @@ class PolicySettings(DecidingSettings):
     anomaly_success_percent: int = Field(default=90, ge=0, le=100)
     """Success among them below which one more end without success costs a level. From the quality
     score, whose lowest mark for past success is given from 90 % on."""
+
+    phone_region: str | None = None
+    """Whose national phone numbers are found in edits and reasons, such as DE; none finds only
+    those that begin with + and a country. Planner, gateway and runner need the same."""
+
+    find_addresses: bool = False
+    """Guess at postal addresses, too; planner, gateway and runner need the same."""
 
     @model_validator(mode="after")
     def _prompts_are_readable(self) -> Self:

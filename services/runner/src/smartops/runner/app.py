@@ -24,6 +24,7 @@ async def wire(service: Service) -> Callable[[], Awaitable[None]]:
         settings.compute_time, settings.compute_cpu, settings.compute_memory_mib * 1024 * 1024
     )
     finder = Finder(region=settings.phone_region, with_addresses=settings.find_addresses)
+    service.orders.finder = finder
     sandbox = Sandboxing(Level(settings.sandbox_level), limits, finder)
     sandbox.try_out()
     service.tells("sandbox", sandbox.note)

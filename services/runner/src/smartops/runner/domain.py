@@ -15,27 +15,31 @@ from smartops.contracts.events import (
     TaskCancelled,
     TaskStarted,
     TaskStepSettled,
+    TaskStepWithheld,
     ToolCallRequested,
 )
-from smartops.contracts.folds import STOPPING, CallStatus, CallView, GateView
+from smartops.contracts.folds import BY_POLICY, STOPPING, CallStatus, CallView, GateView
 from smartops.contracts.maintenance import OUTSIDE_WINDOW
 from smartops.contracts.plan import Plan
 from smartops.contracts.wire import Category, Purpose
 from smartops.runner.deadlines import forget, heed, is_deadline, run_term
 from smartops.runner.health import Sampled, judge_sample
 from smartops.runner.holding import is_look, judge_held, look_due, set_look
+from smartops.runner.keeping import bind
 from smartops.runner.moves import Moves
 from smartops.runner.phases import advance, go_on_after_rest
 from smartops.runner.proofs import judge_proof
 from smartops.runner.queued import heed_queued
+from smartops.runner.returned import give_up, go_on, refuse_resume
 from smartops.runner.rollback import undo_timer
+from smartops.runner.rounds import answer_timer, forget_answer, sample_timer, watch_of
 from smartops.runner.state import HOLDS, VERIFY, Run
 from smartops.runner.steps import is_retry, retry_timer, set_retry, window_timer
-from smartops.runner.watching import answer_timer, forget_answer, sample_timer, watch_of
 from smartops.runtime.decision import NOTHING, Decision, Refusal
 
 __all__ = [
     "claims_of",
+    "go_on",
     "heed_gate",
     "note_outcome",
     "pause",
@@ -91,6 +95,7 @@ def start(
             claims=claims_of(plan),
         )
     )
+    bind(moves, grant)
     run_term(moves)
     return advance(moves)
 
@@ -116,6 +121,7 @@ def note_outcome(
     if settled is None:
         return NOTHING
     moves.say(settled)
+    _note_withheld(moves, request, call)
     forget_answer(moves, request)
     if run.ended not in (None, "escalated"):
         return moves.decision()  # It has said how it ended, and says it once.
@@ -187,7 +193,12 @@ def heed_gate(run: Run, plan: Plan | None, task: UUID, gate: GateView, now: date
         then = "cancel_and_keep" if gate.cancel.keep_changes else "cancel"
         moves.stop(gate.cancel.reason, then, gate.cancel.principal)
     elif gate.revoked is not None:
-        if run.rollback is not None or run.ended is not None or run.paused is not None:
+        if run.rollback is not None or run.ended is not None:
+            return NOTHING
+        if gate.returned is not None and run.paused is not None:
+            give_up(moves, gate.revoked)
+            return advance(moves)
+        if run.paused is not None:
             return NOTHING
         moves.stop(f"grant revoked: {gate.revoked.reason}", "pause", gate.revoked.principal)
     else:
@@ -221,15 +232,29 @@ def resume(
             else ("not_paused", "the run is not paused")
         )
         return Decision(refusal=Refusal(code, message))
-    if gate.stopped:
-        return Decision(
-            refusal=Refusal("no_grant", "the grant was revoked or the task stopped; cancel it")
-        )
+    if (waits := refuse_resume(run, gate)) is not None:
+        return Decision(refusal=waits)
     moves = Moves(run, run.started.task, run.started.run, plan, now)
     forget(moves, run)
     go_on_after_rest(moves, principal, reason)
     moves.fired = sample_timer(moves.run)  # Who resumes does not wait before the first sample.
     return advance(moves)
+
+
+def _note_withheld(moves: Moves, request: ToolCallRequested, call: CallView) -> None:
+    """Policy itself denied a step, under a grant: that is for the gate to decide on again."""
+    denied = (call.status, call.error_code) == (CallStatus.DENIED, BY_POLICY)
+    if not denied or request.purpose is not Purpose.DO or call.grant is None:
+        return
+    moves.say(
+        TaskStepWithheld(
+            task=moves.task,
+            run=moves.run_id,
+            call=request.call,
+            step=request.question,
+            grant=call.grant,
+        )
+    )
 
 
 def _take_up(moves: Moves, call: CallView) -> None:

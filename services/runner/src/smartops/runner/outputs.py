@@ -6,17 +6,15 @@ from collections.abc import Collection, Mapping
 from uuid import UUID
 
 from pydantic import JsonValue
-from pydantic_core import from_json
-from smartops.contracts.canonical import raw_digest
 from smartops.contracts.events import TaskComputationEnded
-from smartops.contracts.folds import CallStatus, CallView
+from smartops.contracts.folds import CallStatus
 from smartops.contracts.streams import parse_stream, stream
 from smartops.contracts.wire import Purpose
 from smartops.runner.state import Run
 from smartops.runtime.reactor import decode
 from smartops.runtime.service import Service
 
-__all__ = ["output_of", "outputs_of"]
+__all__ = ["outputs_of"]
 
 _ENDED = TaskComputationEnded.type_key()
 
@@ -46,7 +44,7 @@ async def outputs_of(
         if step not in found and call is not None:
             view = (await service.views.call.load(stream(tenant, "call", call), fresh=True)).state
             if view.status in (CallStatus.SUCCEEDED, CallStatus.APPLIED):
-                found[step] = await output_of(service, tenant, view)
+                found[step] = await service.views.output(tenant, view)
     return found
 
 
@@ -57,12 +55,3 @@ def _applied(run: Run, step: str) -> UUID | None:
         if request.question == step and request.purpose is Purpose.DO:
             return call
     return None
-
-
-async def output_of(service: Service, tenant: str, call: CallView) -> JsonValue:
-    """What a call brought out, also when it is too large to stand in its event."""
-    if call.output is not None or call.output_digest is None:
-        return call.output
-    stored = await service.store.blob(tenant, raw_digest(call.output_digest))
-    output: JsonValue = from_json(stored)
-    return output

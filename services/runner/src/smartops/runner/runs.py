@@ -27,11 +27,10 @@ from smartops.runner import domain
 from smartops.runner.computations import carry_out
 from smartops.runner.computed import note_computed
 from smartops.runner.moves import CLOCK
-from smartops.runner.outputs import output_of
 from smartops.runner.proofs import before_state
 from smartops.runner.queued import CLAIM_PAUSE, Look, claim_timer, pause_queued, resume_queued
 from smartops.runner.sandboxing import Sandboxing
-from smartops.runner.state import HOLDS, Run, evolve
+from smartops.runner.state import Run, evolve
 from smartops.runtime.cues import Cue, Order
 from smartops.runtime.decision import NOTHING, Decision, Elsewhere, Refusal
 from smartops.runtime.reactor import Reaction
@@ -66,6 +65,8 @@ class Runs:
         async def decide(run: Run, fresh: bool) -> Decision:  # noqa: FBT001
             gate = await self._views.gate.load(gate_stream, fresh=fresh)
             grant = gate.state.grant
+            if grant is not None and run.withheld:
+                return await self._go_on(name, run, gate, fresh)
             if grant is None or look.late(run):
                 return NOTHING
             plan = await self._service.plans.get(tenant, grant.document, grant.plan_hash)
@@ -99,6 +100,25 @@ class Runs:
 
         return await self._runs.react(name, cause, decide, new=look == _FIRST)
 
+    async def _go_on(
+        self,
+        name: str,
+        run: Run,
+        gate: Folded[GateView],
+        fresh: bool,  # noqa: FBT001
+    ) -> Decision:
+        """Go on under another grant, on what it rests on."""
+        plan = await self._plan(name, run)
+        if plan is None:
+            return NOTHING
+        decision = domain.go_on(run, plan, gate.state, self._now())
+        tenant = parse_stream(name).tenant
+        reads = [
+            (stream(tenant, "gate", plan.header.task), gate.version),
+            *await self._conditions(tenant, gate.state, fresh),
+        ]
+        return await self._release(name, run, replace(decision, reads=reads))
+
     async def note(self, call: CallView, cue: Cue, *, told: bool = False) -> Reaction:
         """A call of a run has come to an outcome.
 
@@ -114,10 +134,10 @@ class Runs:
         known = (await self._runs.folds.load(name)).state
         task = known.started.task if known.started is not None else None
         request = known.requests.get(call.call) if call.call is not None else None
-        if request is not None and request.question.startswith(HOLDS) and call.output is None:
+        if request is not None and request.purpose is Purpose.OBSERVE and _too_large(call):
             if told:
-                raise Misled  # Too large to be told: it lies in the log.
-            output = await output_of(self._service, parse_stream(name).tenant, call)
+                raise Misled  # It cannot be told, and lies in the log.
+            output = await self._views.output(parse_stream(name).tenant, call)
             call = replace(call, output=output)
 
         async def decide(run: Run, _fresh: bool) -> Decision:  # noqa: FBT001
@@ -323,6 +343,11 @@ class Runs:
             if folded.state.run == started.run
         ]
         return replace(decision, elsewhere=released)
+
+
+def _too_large(call: CallView) -> bool:
+    """Whether what a call brought out does not stand in its event."""
+    return call.output is None and call.output_digest is not None
 
 
 def evolve_all(run: Run, decision: Decision) -> Run:

@@ -12,6 +12,8 @@ from smartops.contracts.events import (
     TaskCancelled,
     TaskCompleted,
     TaskComputationRequested,
+    TaskConditionBound,
+    TaskConditionChecked,
     TaskEscalated,
     TaskFailed,
     TaskHealthChecked,
@@ -24,6 +26,7 @@ from smartops.contracts.events import (
     TaskRolledBack,
     TaskStarted,
     TaskStepSettled,
+    TaskStepWithheld,
     TaskStopping,
     TaskWaiting,
     ToolCallRequested,
@@ -117,6 +120,14 @@ class Run:
     """What was measured in the last rounds of samples, by number of the watch."""
     condition: str | None = None
     """The verdict on the phase's `rollback_if`."""
+    bound: str | None = None
+    """What must hold while the grant is used; None: it names no condition."""
+    satisfied: bool = False
+    """It held before the batch under way went out, and since the run last rested."""
+    kept: bool = False
+    """It held to the end of that batch's watching."""
+    broken: bool = False
+    """It was known not to hold."""
     stopping: TaskStopping | None = None
     paused: str | None = None
     waiting: TaskWaiting | None = None
@@ -124,6 +135,8 @@ class Run:
     waits: int = 0
     terms: int = 0
     """How often the run was resumed: each time its deadlines begin anew."""
+    withheld: tuple[TaskStepWithheld, ...] = ()
+    """Steps that policy denied: at rest, the run waits for another grant."""
     rollback: Rollback | None = None
     rollbacks: int = 0
     ended: str | None = None
@@ -168,6 +181,10 @@ def evolve(run: Run, event: EventData) -> Run:
             return _settled(run, event)
         case TaskHealthChecked():
             return _checked(run, event)
+        case TaskConditionBound():
+            return replace(run, bound=event.condition or None)
+        case TaskConditionChecked():
+            return _condition_checked(run, event)
         case TaskBatchCompleted():
             return replace(_unwatched(run), batch=event.batch + 1)
         case TaskPhaseCompleted():
@@ -178,6 +195,8 @@ def evolve(run: Run, event: EventData) -> Run:
             return replace(run, stopping=event)
         case TaskPreconditionsStale():
             return replace(run, ended="stale")
+        case TaskStepWithheld():
+            return replace(run, withheld=(*run.withheld, event))
         case TaskPaused():
             return replace(run, stopping=None, waiting=None, paused=event.reason)
         case TaskResumed():
@@ -192,6 +211,7 @@ def evolve(run: Run, event: EventData) -> Run:
                 # While it rested the world went on.
                 held_up={},
                 spent=run.spent if run.paused is None else run.attempts,
+                withheld=run.withheld if run.paused is None else (),
                 settled={name: o for name, o in run.settled.items() if o == "applied"},
             )
         case TaskRollbackStarted():
@@ -220,7 +240,7 @@ def evolve(run: Run, event: EventData) -> Run:
 
 
 def _unwatched(run: Run) -> Run:
-    return replace(run, samples={}, rounds=(), condition=None)
+    return replace(run, samples={}, rounds=(), condition=None, satisfied=False, kept=False)
 
 
 def _requested(run: Run, event: ToolCallRequested) -> Run:
@@ -338,3 +358,12 @@ def _checked(run: Run, event: TaskHealthChecked) -> Run:
         return replace(run, condition=event.outcome)
     seen = run.samples.get(event.check, Samples())
     return replace(run, samples={**run.samples, event.check: replace(seen, verdict=event.outcome)})
+
+
+def _condition_checked(run: Run, event: TaskConditionChecked) -> Run:
+    if event.outcome != "holds":
+        return replace(run, broken=event.outcome == "broken")
+    # What was measured before the steps says nothing of what they bring about.
+    if run.satisfied:
+        return replace(run, kept=True)
+    return replace(_unwatched(run), satisfied=True)

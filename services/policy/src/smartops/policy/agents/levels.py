@@ -89,10 +89,14 @@ class Levels:
         self, name: str, *, fresh: bool
     ) -> tuple[AutonomyView, AutonomyDefault, tuple[tuple[str, int], ...]]:
         """What was said of an agent and of all, with the versions that says it."""
-        said, default = await asyncio.gather(
-            self.agents.folds.load(name, fresh=fresh),
-            self._views.autonomy_default.load(_DEFAULT, fresh=fresh),
-        )
+        if fresh:
+            said, default = await asyncio.gather(
+                self.agents.folds.load(name, fresh=True),
+                self._views.autonomy_default.load(_DEFAULT, fresh=True),
+            )
+        else:
+            said = await self.agents.folds.load(name)
+            default = await self._views.autonomy_default.load(_DEFAULT)
         reads = ((name, said.version), (_DEFAULT, default.version))
         return said.state, default.state, reads
 
@@ -119,8 +123,8 @@ class Levels:
     async def digests(self, tools: frozenset[str], *, fresh: bool) -> dict[str, str]:
         """The tools as they are registered now."""
         names = sorted(tools)
-        folded = await asyncio.gather(
-            *(self._views.tool.load(stream(PLATFORM, "tool", name), fresh=fresh) for name in names)
+        folded = await self._views.tool.load_all(
+            (stream(PLATFORM, "tool", name) for name in names), fresh=fresh
         )
         return {
             name: one.state.digest

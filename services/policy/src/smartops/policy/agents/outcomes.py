@@ -232,7 +232,12 @@ class Outcomes:
         gate = stream(cue.tenant, "gate", task)
         if kind is not None and cue.stream != stream(cue.tenant, "run", run):
             return None
-        known = (await self._gates.folds.load(gate)).state.grant
+        # A run that ends because policy has changed under way says nothing of the agent.
+        unforeseen = kind in ("failed", "escalated")
+        state = (await self._gates.folds.load(gate, fresh=unforeseen)).state
+        if unforeseen and state.returned is not None and state.returned.run == run:
+            return None
+        known = state.grant
         granted = await self._find(
             gate, known, TaskApprovalGranted, lambda granted: granted.run == run
         )

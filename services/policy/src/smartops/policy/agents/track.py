@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -181,26 +180,26 @@ class Tracks:
             fresh: read what other processes noted until now.
         """
         places = tuple(Environment)
-        views = await asyncio.gather(
-            *(
-                self.view(track_stream(tenant, agent, version, place), fresh=fresh)
-                for place in places
-            )
-        )
-        by_place = dict(zip(places, views, strict=True))
+        names = [track_stream(tenant, agent, version, place) for place in places]
+        folded = await self._folds.load_all(names, fresh=self._to_read(names, fresh=fresh))
+        by_place = {place: one.state for place, one in zip(places, folded, strict=True)}
         return record_of(by_place[environment], tools, by_place.items()), ()
 
     async def view(self, name: str, *, fresh: bool = False) -> TrackView:
         """One stream's record, at most `STALE_AFTER` behind other processes."""
+        return (await self._folds.load(name, fresh=self._to_read([name], fresh=fresh))).state
+
+    def _to_read(self, names: list[str], *, fresh: bool) -> bool:
+        """Whether to read on now: it is wished, or one of them was not read for too long."""
         now = self._service.store.db_now()
-        read_at = self._read_at.get(name)
-        if read_at is None or now - read_at > STALE_AFTER:
-            fresh = True
-        if fresh:
+        since = (now - self._read_at[name] if name in self._read_at else None for name in names)
+        if not fresh and all(age is not None and age <= STALE_AFTER for age in since):
+            return False
+        for name in names:
             self._read_at[name] = now
             if len(self._read_at) > _MOST_REMEMBERED:
                 self._read_at.pop(next(iter(self._read_at)))
-        return (await self._folds.load(name, fresh=fresh)).state
+        return True
 
 
 _MOST_REMEMBERED = 4000

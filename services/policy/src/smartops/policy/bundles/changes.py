@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
 from uuid import UUID
 
 from smartops.contracts.commands import BundleActivate, BundlePropose, BundleShadow, BundleSign
@@ -28,6 +29,7 @@ __all__ = [
     "may_change",
     "propose",
     "shadow",
+    "shut_out",
     "sign",
 ]
 
@@ -64,6 +66,9 @@ class Who:
     version: int = 0
     reads: tuple[tuple[str, int], ...] = ()
     """The version of the actor's stream that this rests on."""
+    shut_out: str = ""
+    """Why people of their tenant do not govern the platform, whatever their roles; empty: they
+    do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +116,7 @@ def propose(state: Bundles, command: BundlePropose, who: Who, tried: Tried) -> D
     if state.active is not None and state.active.digest == tried.digest:
         return _refused(who, "active", f"{tried.digest} is in force", "document")
     proposed = PolicyBundleProposed(
-        name=NAME,
-        principal=who.principal,
-        actor=actor.actor,
-        actor_name=actor.name,
-        actor_version=who.version,
-        reason=command.reason,
+        **_by(who, actor, command.reason),
         digest=tried.digest,
         document=tried.document,
         files=tried.files,
@@ -135,19 +135,15 @@ def sign(state: Bundles, command: BundleSign, who: Who) -> Decision:
     known = state.proposed.get(command.digest)
     if known is None:
         return _refused(who, "not_found", f"nobody proposed {command.digest}", "digest")
-    if known.actor == actor.actor:
+    if known.actor == actor.actor or known.principal in (who.principal, *actor.principals):
+        # By credential as well: in another tenant the same person is another actor.
         return _refused(
             who, "four_eyes", f"{actor.name} proposed this bundle; another person signs it"
         )
     if actor.actor in state.signers.get(command.digest, ()):
         return _refused(who, "signed", f"{actor.name} has signed it already", "digest")
     signed = PolicyBundleSigned(
-        name=NAME,
-        principal=who.principal,
-        actor=actor.actor,
-        actor_name=actor.name,
-        actor_version=who.version,
-        reason=command.reason,
+        **_by(who, actor, command.reason),
         digest=command.digest,
     )
     return Decision([signed], reads=who.reads)
@@ -173,16 +169,11 @@ def activate(state: Bundles, command: BundleActivate, who: Who) -> Decision:
     else:
         document, engine, version = proposed.document, proposed.engine, proposed.engine_version
     activated = PolicyBundleActivated(
-        name=NAME,
         digest=digest,
         engine=engine,
         engine_version=version,
         document=document,
-        principal=who.principal,
-        actor=actor.actor,
-        actor_name=actor.name,
-        actor_version=who.version,
-        reason=command.reason,
+        **_by(who, actor, command.reason),
     )
     return Decision([activated], reads=who.reads)
 
@@ -203,16 +194,23 @@ def shadow(state: Bundles, command: BundleShadow, who: Who) -> Decision:
         if document is None:
             return _refused(who, "not_found", f"nobody proposed {command.digest}", "digest")
     shadowed = PolicyBundleShadowed(
-        name=NAME,
-        principal=who.principal,
-        actor=actor.actor,
-        actor_name=actor.name,
-        actor_version=who.version,
-        reason=command.reason,
+        **_by(who, actor, command.reason),
         digest=command.digest,
         document=document,
     )
     return Decision([shadowed], reads=who.reads)
+
+
+def _by(who: Who, actor: ActorMapped, reason: str) -> dict[str, Any]:
+    """What every event of the bundle says of whose word it is."""
+    return {
+        "name": NAME,
+        "principal": who.principal,
+        "actor": actor.actor,
+        "actor_name": actor.name,
+        "actor_version": who.version,
+        "reason": reason,
+    }
 
 
 def may_change(who: Who) -> Refusal | None:
@@ -221,7 +219,28 @@ def may_change(who: Who) -> Refusal | None:
     return actor if isinstance(actor, Refusal) else None
 
 
+def shut_out(tenant: str, governing: str | None, tenants: Collection[str]) -> str:
+    """Why the people of a tenant do not change what holds for all; empty if they do.
+
+    Args:
+        tenant: theirs.
+        governing: the one that was set up to do it.
+        tenants: all there are, but for the platform itself.
+    """
+    if governing is not None:
+        return "" if tenant == governing else f"policy is changed by people of {governing} alone"
+    others = sorted(set(tenants) - {tenant})
+    if not others:
+        return ""
+    return (
+        f"policy holds for {len(others)} other tenants, too, and it is not set who governs: name "
+        "a tenant in SMARTOPS_GOVERNING_TENANT"
+    )
+
+
 def _admin(who: Who) -> ActorMapped | Refusal:
+    if who.shut_out:
+        return Refusal("forbidden", who.shut_out, "tenant")
     if who.actor is None:
         return Refusal("unmapped", "this principal is mapped to no actor, so it may not do that")
     if who.actor.disabled:

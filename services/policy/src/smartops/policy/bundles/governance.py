@@ -9,6 +9,7 @@ from datetime import timedelta
 from smartops.contracts.commands import BundleActivate, BundlePropose, BundleShadow, BundleSign
 from smartops.contracts.errors import Malformed
 from smartops.contracts.packing import unpack
+from smartops.contracts.streams import PLATFORM
 from smartops.policy.actors import Directory
 from smartops.policy.bundles import changes as bundling
 from smartops.policy.bundles.beside import Beside, Stuck
@@ -45,12 +46,14 @@ class Governance:
         bundles: Reactor[Bundles],
         directory: Directory,
         on_change: Callable[[], None],
+        governing: str | None,
     ) -> None:
         self._service = service
         self._bundles = bundles
         self._answers = service.reactor(None, lambda state, _event: state)
         self._directory = directory
         self._on_change = on_change
+        self._governing = governing
 
     async def change(self, order: Order[Change]) -> Reaction:
         """A person proposes, signs, activates, or sets the shadow."""
@@ -107,10 +110,13 @@ class Governance:
                 return bundling.shadow(state, command, who)
 
     async def _who(self, order: Order[Change], *, fresh: bool) -> Who:
+        tenants = {head.tenant for head in await self._service.store.heads()} - {PLATFORM}
+        why = bundling.shut_out(order.tenant, self._governing, tenants)
         known = await self._directory.find(order.tenant, order.principal, fresh=fresh)
         if known is None:
-            return Who(order.principal)
-        return Who(order.principal, known.mapped, known.version, ((known.stream, known.version),))
+            return Who(order.principal, shut_out=why)
+        reads = ((known.stream, known.version),)
+        return Who(order.principal, known.mapped, known.version, reads, why)
 
 
 class _RefusedError(Exception):

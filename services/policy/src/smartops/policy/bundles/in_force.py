@@ -5,13 +5,19 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from smartops import policy_engine
 from smartops.contracts.canonical import digest
 from smartops.contracts.events import PolicyBundleActivated
 from smartops.contracts.ids import named_id
 from smartops.eventstore.units import Trigger
 from smartops.policy.bundles.changes import Bundles
-from smartops.policy_engine import Bundle, OpaAt, PolicyEngine, default_bundle_path
+from smartops.policy_engine import (
+    Bundle,
+    OpaAt,
+    PolicyEngine,
+    default_bundle_path,
+    in_slices,
+    loading_engine,
+)
 from smartops.runtime.decision import NOTHING, Decision
 from smartops.runtime.engines import BUNDLE, Engines
 from smartops.runtime.reactor import Reactor
@@ -25,14 +31,16 @@ PolicyEngines = Engines[PolicyEngine]
 _log = logging.getLogger(__name__)
 
 
-def make_engine(document: bytes, opa: OpaAt | None = None) -> PolicyEngine:
+async def make_engine(document: bytes, opa: OpaAt | None = None) -> PolicyEngine:
     """An engine of a stored bundle: an OPA server if one is given, else in this process.
+
+    Others get their turn meanwhile: a bundle has hundreds of cases.
 
     Raises:
         BundleRefused: it must not decide about anything.
         EngineDown: the server does not answer.
     """
-    return policy_engine.make_engine(Bundle.from_document(document), opa)
+    return await in_slices(loading_engine(Bundle.from_document(document), opa))
 
 
 def engines_of(service: Service, opa: OpaAt | None = None) -> PolicyEngines:
@@ -78,7 +86,7 @@ async def begin(
             )
         return given.digest
     document = given.document()
-    engine = make_engine(document, opa)
+    engine = await make_engine(document, opa)
     engines.keep(engine)
     activated = PolicyBundleActivated(
         name="default",

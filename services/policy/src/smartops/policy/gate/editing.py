@@ -82,6 +82,8 @@ def _refuse(
     gate: Gate, command: PlanEdit, editor: Editor, made: Plan | Unfit | None, now: datetime
 ) -> Refusal | None:
     required = gate.required
+    if gate.returned is not None:
+        return Refusal("under_way", "the plan is under way: approve it, reject it, or cancel")
     if gate.outcome is not None or gate.grant is not None:
         return Refusal("decided", f"already decided: {gate.outcome or 'approved'}")
     if gate.cancel is not None or gate.halted is not None:

@@ -38,7 +38,6 @@ _NOBODYS = Hands(None, (), (), ())
 _REHEARSED_BEFORE = "tool_authorization.not_rehearsed"
 """The rule that wants evidence of a rehearsal: it is gathered before the next plan is written."""
 
-_FINDER = Finder()
 _NO_KEY = b""
 """Of the tokens that a search makes, and that are thrown away: only what it finds counts."""
 
@@ -67,7 +66,7 @@ class Edits:
     async def edit(self, order: Order[PlanEdit]) -> Reaction:
         """A person wants other values in the plan that awaits a decision."""
         command = order.data
-        unstorable = _unstorable(command)
+        unstorable = _unstorable(command, self._service.orders.finder)
 
         async def decide(gate: Gate, fresh: bool) -> Decision:  # noqa: FBT001
             if unstorable is not None:
@@ -174,6 +173,9 @@ class Edits:
         denials = tuple(denial.message for denial in asked.verdict.denials)
         if not asked.verdict.allow and not denials:
             denials = ("policy does not allow it",)
+        if known is not None and known.mapped.disabled:
+            # Whatever the policy in force makes of it.
+            denials = (*denials, f"the access of {known.mapped.name} is switched off")
         return replace(
             editor,
             denials=denials,
@@ -182,13 +184,13 @@ class Edits:
         )
 
 
-def _unstorable(command: PlanEdit) -> Refusal | None:
+def _unstorable(command: PlanEdit, finder: Finder) -> Refusal | None:
     """Why a value must not be stored as it is. There is no vault here that could keep it."""
     for place, change in enumerate(command.changes):
         where = f"changes.{place}.value"
         try:
             refuse_secrets({change.argument.split(".")[-1]: change.value})
-            search = Pseudonyms(_FINDER, _NO_KEY, foreign=True)
+            search = Pseudonyms(finder, _NO_KEY, foreign=True)
             search.value(change.value)
         except RedactError as error:
             return Refusal("secret", str(error), where)

@@ -16,7 +16,7 @@ from smartops.contracts.ids import TaskId, run_id
 from smartops.contracts.plan import Plan
 from smartops.contracts.watching import may_begin
 from smartops.policy.gate.bounds import envelope_of, expiry_within
-from smartops.policy.gate.prompting import Schedule, prompt_name
+from smartops.policy.gate.prompting import Schedule, prompt_name, round_of
 from smartops.policy.gate.state import Gate
 from smartops.runtime.decision import CancelTimer
 
@@ -59,7 +59,7 @@ def grant(
         document=validated.document,
         assessment_hash=validated.assessment_hash,
         grant=number,
-        run=run_id(TaskId(task), validated.number, number),
+        run=_run(gate) or run_id(TaskId(task), validated.number, number),
         environment=plan.header.environment,
         automatic=not approvals,
         approvals=approvals,
@@ -76,12 +76,20 @@ def nothing_due(gate: Gate) -> list[CancelTimer]:
     required = gate.required
     if required is None:
         return []
-    timers = [CancelTimer(expiry(required.number))]
+    timers = [CancelTimer(expiry(required.number, gate.returns))]
     if gate.prompted < len(required.prompts):
-        timers.append(CancelTimer(prompt_name(required.number, gate.prompted)))
+        timers.append(CancelTimer(prompt_name(required.number, gate.prompted, gate.returns)))
     return timers
 
 
-def expiry(number: int) -> str:
-    """The name of the timer by which plan `number` must be decided on."""
-    return f"expiry/{number}"
+def expiry(number: int, returns: int = 0) -> str:
+    """The name of the timer by which plan `number` must be decided on.
+
+    Each time that it is put before people anew, another one: a timer that has fired is used up.
+    """
+    return f"expiry/{round_of(number, returns)}"
+
+
+def _run(gate: Gate) -> UUID | None:
+    """The run that a further grant of the same plan lets go on."""
+    return gate.returned.run if gate.returned is not None else None

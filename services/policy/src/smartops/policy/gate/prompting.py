@@ -24,7 +24,15 @@ from smartops.policy.gate.quorum import tally
 from smartops.policy.gate.state import Gate
 from smartops.runtime.decision import NOTHING, Decision, SetTimer
 
-__all__ = ["PROMPT_HANDLER", "Moment", "Schedule", "prompt", "prompt_name", "prompt_timer"]
+__all__ = [
+    "PROMPT_HANDLER",
+    "Moment",
+    "Schedule",
+    "prompt",
+    "prompt_name",
+    "prompt_timer",
+    "round_of",
+]
 
 PROMPT_HANDLER = "policy.prompts"
 """The timer of what happens while nobody decides."""
@@ -103,16 +111,21 @@ class Schedule:
         return tuple(sorted((one for one in made if one.at < expires), key=lambda one: one.at))
 
 
-def prompt_name(number: int, index: int) -> str:
+def round_of(number: int, returns: int) -> str:
+    """How often a plan was put before people, for names: `1`; once it was returned, `1.1`."""
+    return f"{number}.{returns}" if returns else f"{number}"
+
+
+def prompt_name(number: int, index: int, returns: int = 0) -> str:
     """The name of the timer of a plan's prompt: each its own, for one that has fired is used up."""
-    return f"prompt/{number}/{index}"
+    return f"prompt/{round_of(number, returns)}/{index}"
 
 
-def prompt_timer(required: TaskApprovalRequired, index: int) -> list[SetTimer]:
+def prompt_timer(required: TaskApprovalRequired, index: int, returns: int = 0) -> list[SetTimer]:
     """The timer of a plan's prompt, if it has so many."""
     if index >= len(required.prompts):
         return []
-    name = prompt_name(required.number, index)
+    name = prompt_name(required.number, index, returns)
     return [SetTimer(name, required.prompts[index].at, PROMPT_HANDLER)]
 
 
@@ -123,7 +136,7 @@ def prompt(gate: Gate, timer: str, now: datetime) -> Decision:
         return NOTHING
     if gate.prompted >= len(required.prompts):
         return NOTHING
-    if timer != prompt_name(required.number, gate.prompted):
+    if timer != prompt_name(required.number, gate.prompted, gate.returns):
         return NOTHING
     due = required.prompts[gate.prompted]
     escalated = gate.escalated
@@ -142,7 +155,7 @@ def prompt(gate: Gate, timer: str, now: datetime) -> Decision:
         event = TaskApprovalEscalated(**told, role=due.role, roles=(*asked, due.role))
     else:
         event = TaskApprovalReminded(**told, roles=asked)
-    return Decision([event], timers=prompt_timer(required, gate.prompted + 1))
+    return Decision([event], timers=prompt_timer(required, gate.prompted + 1, gate.returns))
 
 
 def _ms(span: timedelta) -> int:

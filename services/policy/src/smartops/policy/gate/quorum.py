@@ -8,13 +8,13 @@ monotonous: a further yes never takes one away.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from smartops.contracts.events import Approval, TaskApprovalRequired
+from smartops.contracts.events import ActorMapped, Approval, TaskApprovalRequired
 
-__all__ = ["APPROVER", "SENIOR", "Tally", "holds", "tally"]
+__all__ = ["APPROVER", "SENIOR", "Tally", "holds", "lapsed", "tally"]
 
 APPROVER = "approver"
 SENIOR = "senior-approver"
@@ -75,6 +75,36 @@ def tally(
         if not stand_ins and not any(holds(_roles(required, voice), role) for voice in counted)
     )
     return Tally(tuple(counted), max(0, required.quorum - len(counted)), wanted)
+
+
+def lapsed(
+    required: TaskApprovalRequired,
+    escalated: Sequence[str],
+    voices: Iterable[Approval],
+    people: Mapping[UUID, ActorMapped],
+) -> tuple[Approval, ...]:
+    """The voices that count no more while others are awaited.
+
+    Somebody behind them was switched off since, or the one whose voice it is has lost a role that
+    it would count under. What he holds now, he may say anew.
+
+    Args:
+        required: what was asked.
+        escalated: roles that were asked later.
+        voices: said so far.
+        people: whoever stands behind them, as of now; who is missing is nobody any more.
+    """
+    asked = (*required.roles, *escalated)
+
+    def stands(voice: Approval) -> bool:
+        behind = [people.get(person) for person in voice.persons]
+        if any(one is None or one.disabled for one in behind):
+            return False
+        held = people[voice.for_actor or voice.actor].roles
+        counted = [one for one in _roles(required, voice) if any(holds((one,), r) for r in asked)]
+        return all(holds(held, role) for role in counted)
+
+    return tuple(voice for voice in voices if not stands(voice))
 
 
 def _speaks(required: TaskApprovalRequired, escalated: Sequence[str], voice: Approval) -> bool:

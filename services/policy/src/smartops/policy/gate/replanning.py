@@ -49,8 +49,13 @@ def aftermath(gate: Gate, vote: ApprovalDecide, most: int) -> Aftermath:
     return Aftermath(vote.then, vote.constraints, "")
 
 
-def refuse_wishes(vote: ApprovalDecide) -> Refusal | None:
+def refuse_wishes(gate: Gate, vote: ApprovalDecide) -> Refusal | None:
     """Why a voice may not ask for what it asks for besides."""
+    if vote.decision == "reject" and gate.returned is not None:
+        under_way = "the plan is under way, so rejecting it takes it back: ask for another task"
+        if vote.then != "archive":
+            return Refusal("under_way", under_way, "then")
+        return Refusal("under_way", under_way, "constraints") if vote.constraints.given else None
     if vote.decision == "reject":
         return None
     if vote.then != "archive":

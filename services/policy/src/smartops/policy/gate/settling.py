@@ -26,7 +26,7 @@ def settled(
     required = gate.required
     if required is None:
         return None
-    grant = gate.grant
+    grant = gate.grant if gate.returned is None else None
     if grant is not None and grant.number == required.number:
         how = " by breaking the glass" if grant.break_glass else ""
         names = _names(*grant.approvals) or "policy"
@@ -38,6 +38,8 @@ def settled(
         return Refusal("decided", f"already decided: {gate.outcome}{when}")
     if gate.cancel is not None or gate.halted is not None:
         return Refusal("stopped", "the task was cancelled or halted")
+    if gate.revoked is not None:
+        return Refusal("decided", f"already decided: {gate.revoked.reason}{when}")
     return None
 
 

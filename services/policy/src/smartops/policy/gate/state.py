@@ -20,6 +20,7 @@ from smartops.contracts.events import (
     TaskHalted,
     TaskPlanEditAccepted,
     TaskPlanRefused,
+    TaskPlanReturned,
     TaskPlanSuperseded,
     TaskPlanValidated,
 )
@@ -43,6 +44,10 @@ class Gate:
     """How many of the prompts of `required` have come."""
     grant: TaskApprovalGranted | None = None
     grants: int = 0
+    returned: TaskPlanReturned | None = None
+    """Policy denied a step under way: the grant holds no more. Its run rests, with what it did."""
+    returns: int = 0
+    """How often that was so."""
     revoked: TaskGrantRevoked | None = None
     cancel: TaskCancelRequested | None = None
     halted: TaskHalted | None = None
@@ -66,7 +71,7 @@ class Gate:
         """A person's decision is awaited."""
         return (
             self.required is not None
-            and self.grant is None
+            and (self.grant is None or (self.returned is not None and self.revoked is None))
             and self.outcome is None
             and not self.replaced
         )
@@ -102,7 +107,9 @@ def evolve(gate: Gate, event: EventData) -> Gate:
             escalated = (*gate.escalated, event.role)
             return replace(gate, prompted=event.prompt + 1, escalated=escalated)
         case TaskApprovalGranted():
-            return replace(gate, grant=event, grants=event.grant, revoked=None)
+            return replace(gate, grant=event, grants=event.grant, returned=None, revoked=None)
+        case TaskPlanReturned():
+            return replace(gate, required=None, returned=event, returns=gate.returns + 1)
         case TaskApprovalRejected():
             constraints = gate.constraints.joined(event.constraints)
             gate = replace(gate, constraints=constraints)

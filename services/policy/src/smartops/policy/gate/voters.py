@@ -24,7 +24,8 @@ from smartops.contracts.plan import Plan
 from smartops.contracts.wire import Environment
 from smartops.policy.actors import Directory
 from smartops.policy.bundles.in_force import PolicyEngines
-from smartops.policy.gate.reweighing import weigh_again, withheld
+from smartops.policy.gate.quorum import lapsed
+from smartops.policy.gate.reweighing import steps_again, weigh_again, withheld
 from smartops.policy.gate.state import Gate
 from smartops.policy.gate.voting import Voter
 from smartops.policy.mandates.delegation import handed_to
@@ -95,6 +96,7 @@ class Voters:
         self._engines = engines
         self._directory = directory
         self._permitted = settings.local_credentials_in_production
+        self._grant_ttl = settings.grant_ttl
 
     async def voter(
         self,
@@ -125,6 +127,8 @@ class Voters:
             mapped = known.mapped
             voter = replace(voter, actor=mapped.actor, name=mapped.name, roles=mapped.roles)
             voter = replace(voter, version=known.version, reads=((known.stream, known.version),))
+            if mapped.disabled:
+                voter = replace(voter, refusal=_switched_off(mapped.name))
         if required is None:
             return voter, None
         plan = await self._service.plans.get(tenant, required.document, required.plan_hash)
@@ -140,6 +144,8 @@ class Voters:
             voter, acting = await self._for(
                 tenant, voter, for_actor, required.environment, fresh=fresh
             )
+        if decision == "approve" and gate.waiting:
+            voter = await self._with_lapsed(tenant, voter, gate, fresh=fresh)
         if not gate.waiting:
             voter = replace(voter, settled_at=await self._settled_at(where))
         policy = await self._engines.current(fresh=fresh)
@@ -151,12 +157,28 @@ class Voters:
             again = await weigh_again(self._service.store, tenant, gate.validated, policy.engine)
             denials += withheld(gate.validated, required, policy.engine, again)
             asked += again
+            steps = await self._steps(tenant, gate, policy.engine)
+            denials += [
+                f"policy still denies what it came back for: {denial.message}"
+                for one in steps
+                for denial in one.verdict.denials
+            ]
+            asked += steps
         return replace(
             voter,
             denials=tuple(denials),
             evidence=tuple(one.evidence for one in asked),
             reads=(*voter.reads, policy.read),
         ), plan
+
+    async def _steps(self, tenant: str, gate: Gate, engine: PolicyEngine) -> tuple[Asked, ...]:
+        """What policy says by now to the steps for which a plan came back, if it did."""
+        if gate.returned is None or not gate.waiting:
+            return ()
+        now = self._service.store.db_now()
+        return await steps_again(
+            self._service.store, tenant, gate.returned, engine, now, now + self._grant_ttl
+        )
 
     async def hands(self, tenant: str, gate: Gate, plan: Plan, *, fresh: bool) -> Hands:
         """Who had a hand in a plan: as it says itself, and as was noted when others were edited.
@@ -228,7 +250,26 @@ class Voters:
         )
         if not roles:
             return replace(voter, refusal=_no_voice(mapped.name, environment)), None
+        if mapped.disabled:
+            voter = replace(voter, refusal=_switched_off(mapped.name))
         return voter, ActingFor(actor=mapped.actor, roles=roles, disabled=mapped.disabled)
+
+    async def _with_lapsed(self, tenant: str, voter: Voter, gate: Gate, *, fresh: bool) -> Voter:
+        """The voter, knowing which voices count no more: of who lost a role, or all access."""
+        if gate.required is None or not gate.yes:
+            return voter
+        voices = [one.by for one in gate.yes]
+        found = [
+            known
+            for person in sorted(frozenset().union(*(voice.persons for voice in voices)))
+            if (known := await self._directory.actor(tenant, person, fresh=fresh)) is not None
+        ]
+        people = {known.mapped.actor: known.mapped for known in found}
+        return replace(
+            voter,
+            lapsed=lapsed(gate.required, gate.escalated, voices, people),
+            reads=_once((*voter.reads, *((one.stream, one.version) for one in found))),
+        )
 
     async def _settled_at(self, where: str) -> datetime | None:
         """When a gate was decided: told to who comes later. Read only for them."""
@@ -251,6 +292,14 @@ def _no_voice(name: str, environment: Environment) -> Refusal:
     )
 
 
+def _switched_off(name: str) -> Refusal:
+    """Whatever the policy in force makes of it."""
+    return Refusal("forbidden", f"the access of {name} is switched off")
+
+
 def _once(reads: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
-    """Each stream once; who stands behind two parts was read at one version."""
-    return tuple(dict(reads).items())
+    """Each stream once, at the oldest version read: what was decided on may rest on that one."""
+    found: dict[str, int] = {}
+    for name, version in reads:
+        found[name] = min(version, found.get(name, version))
+    return tuple(found.items())

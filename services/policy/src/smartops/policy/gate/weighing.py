@@ -25,7 +25,7 @@ from smartops.policy.mandates.offers import Offer, by_standing
 from smartops.policy_engine import Asked
 from smartops.runtime.decision import NOTHING, Decision, SetTimer
 
-__all__ = ["Weighed", "weigh"]
+__all__ = ["Weighed", "put_before", "weigh"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ class Weighed:
     """What policy was asked, in order, with its answers."""
     involved: tuple[Involved, ...] = ()
     """Who asked for the plan, and who ever edited it or one that it replaces."""
+    needs_look: str = ""
+    """Why a person must look at this very plan, so that no word given beforehand will do."""
 
 
 def weigh(
@@ -110,13 +112,39 @@ def weigh(
             reads=weighed.reads,
             blobs=[weighed.assessment],
         )
-    if offer is not None and weighed.quorum == 1 and not anew:
+    if offer is not None and weighed.quorum == 1 and not (anew or weighed.needs_look):
         return by_standing(gate, task, validated, plan, weighed, terms, now, offer)
+    required, timers = put_before(validated, plan, weighed, terms, now, gate.returns)
+    return Decision(
+        [validated, required],
+        timers=[*nothing_due(gate), *timers],
+        blobs=[weighed.assessment],
+    )
+
+
+def put_before(
+    validated: TaskPlanValidated,
+    plan: Plan,
+    weighed: Weighed,
+    terms: Terms,
+    now: datetime,
+    returns: int,
+) -> tuple[TaskApprovalRequired, list[SetTimer]]:
+    """Put a plan before people: the question, and the timers by which they are asked again.
+
+    Args:
+        validated: which plan, with which assessment.
+        plan: itself.
+        weighed: who must agree, and why.
+        terms: how long they have.
+        now: the database's clock.
+        returns: how often plans of the task came back from their runs, this time included.
+    """
     expires_at = now + terms.approval_ttl
     required = TaskApprovalRequired(
-        number=planned.number,
-        plan_hash=planned.plan_hash,
-        document=planned.document,
+        number=validated.number,
+        plan_hash=validated.plan_hash,
+        document=validated.document,
         assessment_hash=weighed.assessment_hash,
         environment=plan.header.environment,
         summary=plan.header.summary,
@@ -130,9 +158,5 @@ def weigh(
         excluded=weighed.involved,
         prompts=terms.schedule.prompts(now, expires_at, weighed.roles),
     )
-    timer = SetTimer(expiry(planned.number), required.expires_at, EXPIRY_HANDLER)
-    return Decision(
-        [validated, required],
-        timers=[*nothing_due(gate), timer, *prompt_timer(required, 0)],
-        blobs=[weighed.assessment],
-    )
+    timer = SetTimer(expiry(validated.number, returns), expires_at, EXPIRY_HANDLER)
+    return required, [timer, *prompt_timer(required, 0, returns)]

@@ -74,6 +74,8 @@ def delegate(
     mapped = giver.mapped
     if mapped is None or mapped.disabled:
         return Decision(refusal=Refusal("unmapped", "only a known, active person has a voice"))
+    if principal not in mapped.principals:
+        return Decision(refusal=_moved(mapped))
     refusal = _refuse(mapped, to, command, now, longest)
     if refusal is not None or to is None:
         return Decision(refusal=refusal, reads=reads)
@@ -97,6 +99,8 @@ def end_delegation(giver: ActorView, command: DelegationRevoke, principal: str) 
     mapped = giver.mapped
     if mapped is None:
         return Decision(refusal=Refusal("unmapped", "only a known person has a voice"))
+    if principal not in mapped.principals:
+        return Decision(refusal=_moved(mapped))
     if not any(one.delegation == command.delegation for one in giver.delegations):
         if command.delegation in giver.ended:
             return Decision(answer=Answer("ended", "it had been taken back already"))
@@ -109,6 +113,11 @@ def end_delegation(giver: ActorView, command: DelegationRevoke, principal: str) 
         reason=command.reason,
     )
     return Decision([ended])
+
+
+def _moved(mapped: ActorMapped) -> Refusal:
+    """The credential was the giver's when he was looked up, and was taken away since."""
+    return Refusal("unmapped", f"this principal is not mapped to {mapped.name} any more")
 
 
 def _refuse(

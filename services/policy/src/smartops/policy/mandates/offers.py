@@ -94,6 +94,8 @@ def covers(
         return f"it ended at {given.until.isoformat()}"
     if standing.used >= given.max_uses:
         return "it is used up"
+    if weighed.needs_look:
+        return weighed.needs_look
     if weighed.quorum > 1:
         return f"{weighed.quorum} people must agree"
     if header.agent.name != given.plans.agent:

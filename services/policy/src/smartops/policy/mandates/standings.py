@@ -80,10 +80,10 @@ class Standings:
     ) -> Consulted:
         """Who had a hand in a plan, and whose standing word lets it go, if anybody's does.
 
-        Not where the requester wants a person to look: a word given beforehand has seen nothing.
+        Not where a person is to look at this very plan: a word given beforehand has seen nothing.
         """
         hands = await self._voters.hands(tenant, gate, plan, fresh=fresh)
-        if plan.header.approval_requested or weighed.quorum > 1:
+        if weighed.needs_look or weighed.quorum > 1:
             return Consulted(hands)
         if fresh or monotonic() - self._read_at > STALE.total_seconds():
             await self._read_on()
@@ -110,6 +110,8 @@ class Standings:
         giver = await self._directory.actor(tenant, given.by.actor, fresh=fresh)
         if giver is None:
             return None
+        if giver.mapped.disabled or giver.mapped.actor in (hands.requester, *hands.editors):
+            return None  # Whatever the policy in force makes of it.
         roles, now = giver.mapped.roles, self._service.store.db_now()
         if covers(known.state, plan, weighed, roles, now) is not None:
             return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -114,9 +113,7 @@ class Grounding:
 
     async def _registered(self, names: set[str], *, fresh: bool) -> dict[str, ToolDescriptor]:
         streams = {name: stream(PLATFORM, "tool", name) for name in sorted(names)}
-        folded = await asyncio.gather(
-            *(self._views.tool.load(where, fresh=fresh) for where in streams.values())
-        )
+        folded = await self._views.tool.load_all(streams.values(), fresh=fresh)
         return {
             name: found.state.descriptor
             for name, found in zip(streams, folded, strict=True)

@@ -74,6 +74,7 @@ class Autonomy(Wire):
     cooldown: Annotated[timedelta, Field(ge=timedelta())] = timedelta(minutes=5)
     """Rest between two runs of an agent here that nobody approved. ISO 8601."""
     blocked: Annotated[tuple[BlockedWindow, ...], Field(max_length=50)] = ()
+    """Windows in which nothing goes without a person: `days`, `start`, `end`."""
     timezone: Zone = "UTC"
     """Of the blocked windows, and of what counts as night and weekend in the risk score."""
     critical_assets: Annotated[tuple[str, ...], Field(max_length=1000)] = ()

@@ -27,7 +27,7 @@ from smartops.policy.scoring.inventory import Inventory, inventory_of
 from smartops.policy.scoring.quality import Quality, quality_of
 from smartops.policy.scoring.reach import Reach, reach_of
 from smartops.policy.scoring.risk import WEIGHTS, Risk, risk_of
-from smartops.policy.scoring.safety import check_safety, must_be_asked
+from smartops.policy.scoring.safety import REQUESTED, check_safety, must_be_asked
 from smartops.policy_engine import (
     Asked,
     EvidenceInput,
@@ -36,6 +36,7 @@ from smartops.policy_engine import (
     PlanInput,
     PolicyEngine,
     QualityInput,
+    Reason,
     RiskInput,
     RiskParts,
     StepInput,
@@ -183,7 +184,15 @@ def weigh_plan(plan: Plan, grounds: Grounds, engine: PolicyEngine) -> Weighed:
         quorum=second.verdict.quorum,
         roles=second.verdict.roles or (APPROVER,),
         asked=(first, second),
+        needs_look=_needs_look(floor, grounds.standing),
     )
+
+
+def _needs_look(floor: Iterable[Reason], standing: Standing) -> str:
+    """Why nobody can have agreed to this plan beforehand; empty if somebody can."""
+    if any(reason.rule == REQUESTED for reason in floor):
+        return "a person was asked for"
+    return "nothing goes by itself at this time" if standing.blocked else ""
 
 
 def _asked(plan: Plan, reach: Reach, grounds: Grounds) -> PlanInput:

@@ -17,7 +17,10 @@ from smartops.contracts.wire import Category, Environment
 from smartops.policy.scoring.reach import Reach
 from smartops.policy_engine import Reason
 
-__all__ = ["check_safety", "must_be_asked"]
+__all__ = ["REQUESTED", "check_safety", "must_be_asked"]
+
+REQUESTED = "safety.requested"
+"""The reason for which a person decides because one was asked for."""
 
 
 def check_safety(
@@ -52,7 +55,7 @@ def must_be_asked(plan: Plan, submitted: TaskSubmitted | None, reach: Reach) -> 
         yield Reason("safety.irreversible", "what cannot be taken back needs a person")
     asked = submitted is not None and submitted.context.approval
     if asked or plan.header.approval_requested:
-        yield Reason("safety.requested", "the requester asked for a person")
+        yield Reason(REQUESTED, "the requester asked for a person")
 
 
 def _not_the_intents(plan: Plan, submitted: TaskSubmitted) -> Iterator[PlanProblem]:
