@@ -5,6 +5,7 @@ SHELL := /bin/sh
 .PHONY: help setup lock lint types walls test test-services demo up prove bench clean
 
 PYTHON ?= python3
+WORKERS ?= 2
 BIN := .venv/bin
 
 PACKAGES := $(notdir $(patsubst %/__init__.py,%,$(wildcard \
@@ -37,8 +38,8 @@ types: setup ## mypy, strict, on every package, the experiments and what tests s
 walls: setup ## who may import whom
 	$(BIN)/lint-imports
 
-test: setup ## all tests; ARGS='-k name' chooses
-	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+test: setup ## all tests; ARGS='-k name' chooses, WORKERS=4 where there are cores
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-services: setup ## each service's unit tests where only its own dependencies exist
 	$(BIN)/python scripts/isolated.py $(NAME)

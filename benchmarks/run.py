@@ -5,7 +5,8 @@
 
 Progress goes to standard error. The last line on standard output is one JSON object with the
 figures. Exit status: 0 kept, 1 a promise or a bar was broken, 2 wrong usage, 3 void (the experiment
-did not meet its own conditions, so it shows nothing), 130 interrupted.
+did not meet its own conditions, so it shows nothing). Where a signal ended it, 128 and the signal's
+number (130 Ctrl-C, 143 SIGTERM): its processes are stopped, and it says how far it came.
 """
 
 from __future__ import annotations
@@ -13,18 +14,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import uvloop
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.lib.experiment import Experiment, Outcome
+from benchmarks.lib.experiment import Experiment, Outcome, elapsed_s, reached
+from benchmarks.lib.interrupting import Interrupted, until_signalled
 from benchmarks.registry import EXPERIMENTS
 
-BROKEN, USAGE, VOID, INTERRUPTED = 1, 2, 3, 130
+BROKEN, USAGE, VOID = 1, 2, 3
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -46,17 +47,22 @@ def main(arguments: Sequence[str]) -> int:
         prog=f"benchmarks/run.py {chosen.kind} {chosen.name}", description=experiment.summary
     )
     experiment.options(parser)
-    outcome = _run(experiment.run(parser.parse_args(rest)))
-    if outcome is None:
-        return INTERRUPTED
+    options = parser.parse_args(rest)
+    try:
+        outcome = uvloop.run(until_signalled(experiment.run(options)))
+    except Interrupted as interrupted:
+        print(_interrupted(experiment, interrupted), file=sys.stderr)
+        return interrupted.status
     return _tell(chosen.kind, experiment, outcome)
 
 
-def _run(body: Coroutine[Any, Any, Outcome | None]) -> Outcome | None:
-    try:
-        return uvloop.run(body)
-    except KeyboardInterrupt:
-        return None
+def _interrupted(experiment: Experiment, interrupted: Interrupted) -> str:
+    last = reached()
+    where = "at its very beginning" if last is None else f"it had come to: {last}"
+    said = f"{experiment.name} was {interrupted} after {elapsed_s():.1f} s; {where}"
+    if interrupted.on_the_way:
+        said += f". On its way out: {interrupted.on_the_way}"
+    return f"{said}. Its processes are stopped; it has shown nothing."
 
 
 def _list(known: dict[str, Experiment]) -> None:

@@ -39,7 +39,7 @@ def _options(parser: ArgumentParser) -> None:
     parser.add_argument("--home", type=Path, help="keep the stack's data there; must be new")
 
 
-async def _run(options: Namespace) -> Outcome | None:
+async def _run(options: Namespace) -> Outcome:
     wanted = list(zip(options.sizes, options.runs, strict=True))
     servers = WARM_UP + sum(size * runs for size, runs in wanted)
     stack_options = StackOptions(
@@ -52,7 +52,7 @@ async def _run(options: Namespace) -> Outcome | None:
     figures: dict[str, object] = {"seed": options.seed, "machine": machine()}
     sizes = [Size(targets) for targets, _ in wanted]
     with scratch_home(options.home) as home:
-        async with running_stack(home, stack_options) as stack:
+        async with running_stack(home, stack_options, handle_signals=False) as stack:
             progress(f"up, {servers} servers")
             figures["versions"] = await versions(stack)
             names = [str(server["id"]) for server in await stack.fleet()]
@@ -68,7 +68,6 @@ async def _run(options: Namespace) -> Outcome | None:
             figures["growth"] = ratios = growth(sizes)
             figures["each_further"] = further = each_further(sizes)
             return Outcome(figures, (*_grown(ratios), *_steeper(further)))
-    return None
 
 
 def _told(costs: dict[str, float]) -> str:

@@ -52,7 +52,7 @@ def _options(parser: ArgumentParser) -> None:
     parser.add_argument("--home", type=Path, help="keep the stack's data there; must be new")
 
 
-async def _run(context: Context, bars: bool, options: Namespace) -> Outcome | None:  # noqa: FBT001
+async def _run(context: Context, bars: bool, options: Namespace) -> Outcome:  # noqa: FBT001
     services = [name for name in SERVICES if name not in options.without]
     wanted = StackOptions(servers=0, services=services)
     figures: dict[str, object] = {
@@ -64,10 +64,9 @@ async def _run(context: Context, bars: bool, options: Namespace) -> Outcome | No
     }
     cold_start: dict[str, float] = {}
     figures["cold_start_s"] = cold_start
-    done = False
     with scratch_home(options.home) as home:
         began = time.perf_counter()
-        async with running_stack(home, wanted) as stack:
+        async with running_stack(home, wanted, handle_signals=False) as stack:
             cold_start["fresh"] = round(time.perf_counter() - began, 2)
             progress(f"up in {cold_start['fresh']} s: {', '.join(services)}")
             figures["versions"] = await versions(stack)
@@ -75,14 +74,11 @@ async def _run(context: Context, bars: bool, options: Namespace) -> Outcome | No
             if options.floors:
                 progress("floors of these servers")
                 figures["floors"] = await _floors(stack)
-            done = True
-        if done and options.restart:
+        if options.restart:
             progress("restarting on the same data")
             began = time.perf_counter()
-            async with running_stack(home, wanted):
+            async with running_stack(home, wanted, handle_signals=False):
                 cold_start["restart"] = round(time.perf_counter() - began, 2)
-    if not done:
-        return None
     return Outcome(figures, _missed(figures) if bars and options.bars else ())
 
 

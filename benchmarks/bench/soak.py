@@ -111,7 +111,7 @@ def _options(parser: ArgumentParser) -> None:
     )
 
 
-async def _run(options: Namespace) -> Outcome | None:
+async def _run(options: Namespace) -> Outcome:
     plan = Plan(
         seconds=options.minutes * 60,
         rate=options.rate,
@@ -126,9 +126,9 @@ async def _run(options: Namespace) -> Outcome | None:
         return await soak(home, plan)
 
 
-async def soak(home: Path, plan: Plan, *, handle_signals: bool = True) -> Outcome | None:
-    """Run it on a fresh home; None when interrupted."""
-    async with running_stack(home, plan.stack(), handle_signals=handle_signals) as stack:
+async def soak(home: Path, plan: Plan) -> Outcome:
+    """Run it on a fresh home."""
+    async with running_stack(home, plan.stack(), handle_signals=False) as stack:
         before = await quiet(plan.quiet_s) if plan.quiet_s else None
         progress(f"{plan.rate:g} tasks/s for {plan.seconds / 60:g} minutes; {before} CPUs busy")
         figures: dict[str, object] = {
@@ -161,7 +161,6 @@ async def soak(home: Path, plan: Plan, *, handle_signals: bool = True) -> Outcom
             **found.figures,
         }
         return Outcome(figures, (*violations, *found.violations), void)
-    return None
 
 
 async def _under_load(stack: Stack, load: SteadyLoad, plan: Plan) -> Watched:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Experiment", "Outcome", "progress"]
+__all__ = ["Experiment", "Outcome", "elapsed_s", "progress", "reached"]
 
 _BEGAN = time.monotonic()
+_reached: list[str] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,20 @@ class Experiment:
     """One line, for the list."""
     options: Callable[[ArgumentParser], None]
     """Adds its options."""
-    run: Callable[[Namespace], Coroutine[Any, Any, Outcome | None]]
-    """None: it was interrupted."""
+    run: Callable[[Namespace], Coroutine[Any, Any, Outcome]]
 
 
 def progress(text: str) -> None:
     """Tell people, on standard error, how far it is."""
-    print(f"[{time.monotonic() - _BEGAN:7.1f} s] {text}", file=sys.stderr, flush=True)
+    _reached[:] = [text]
+    print(f"[{elapsed_s():7.1f} s] {text}", file=sys.stderr, flush=True)
+
+
+def elapsed_s() -> float:
+    """Seconds since the experiments were imported."""
+    return time.monotonic() - _BEGAN
+
+
+def reached() -> str | None:
+    """What `progress` told last."""
+    return _reached[0] if _reached else None

@@ -16,6 +16,7 @@ from smartops.audit.adapters.log import read_after
 from smartops.audit.adapters.tables import Tables
 from smartops.audit.projector import Projector
 from smartops.contracts.catalogue import AUDIT, RUNNER
+from smartops.contracts.events import TaskApprovalGranted, ToolCallCompleted
 from smartops.eventstore import EventStore, Handler, TimerCancel, TimerSet, Trigger, Unit
 from smartops.eventstore.results import AppendResult
 
@@ -49,7 +50,7 @@ select * from smartops.v_tasks where tenant = $1 and ($2::text is null or status
 """
 """As the command line lists them."""
 
-_SWEPT = Handler("test", ("task.approval.granted.v3", "tool.call.completed.v2"))
+_SWEPT = Handler("test", (TaskApprovalGranted.type_key(), ToolCallCompleted.type_key()))
 """What wakes the runner in these histories."""
 
 

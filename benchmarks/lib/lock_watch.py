@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import statistics
 from typing import Self
 
@@ -39,8 +38,9 @@ class LockWatch:
     async def end(self) -> tuple[float, float]:
         """The share of the time in which it was held, and how many waited, on average."""
         self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        await asyncio.wait({self._task})  # Lets through that somebody cancels us meanwhile.
+        if not self._task.cancelled():
+            self._task.result()
         await self._connection.close()
         if not self._held:
             return 0.0, 0.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 __all__ = ["StallWatch"]
 
@@ -24,8 +23,7 @@ class StallWatch:
     async def end(self) -> float:
         """Stop watching; returns the longest stall in seconds."""
         self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        await asyncio.wait({self._task})  # Lets through that somebody cancels us meanwhile.
         return self.longest_s
 
     async def _beat(self) -> None:

@@ -63,14 +63,14 @@ async def supervised_stack(
     home: Path,
     options: StackOptions,
     *,
-    handle_signals: bool = True,
     policy: RestartPolicy | None = None,
 ) -> AsyncIterator[Wards]:
-    """A running stack with a supervisor that we hear; all of it is gone at the end."""
+    """A running stack with a supervisor that we hear; all of it is gone at the end.
+
+    It does not listen to signals: see `interrupting`.
+    """
     wards = Wards()
-    async with Supervisor(
-        report=wards.hear, handle_signals=handle_signals, policy=policy
-    ) as supervisor:
+    async with Supervisor(report=wards.hear, handle_signals=False, policy=policy) as supervisor:
         stack = Stack(home, options, supervisor)
         wards.bind(stack, supervisor)
         await stack.start()

@@ -58,7 +58,7 @@ class Plan:
     patience_s: float = 40.0
 
 
-async def approval_races(home: Path, plan: Plan, *, handle_signals: bool = True) -> Outcome:
+async def approval_races(home: Path, plan: Plan) -> Outcome:
     """Run it on a fresh home."""
     heard = Heard()
     options = StackOptions(
@@ -69,7 +69,7 @@ async def approval_races(home: Path, plan: Plan, *, handle_signals: bool = True)
         persons=PERSONS,
         service_env={"policy": {"SMARTOPS_APPROVAL_TTL": f"PT{plan.ttl_s}S"}},
     )
-    async with supervised_stack(home, options, handle_signals=handle_signals) as wards:
+    async with supervised_stack(home, options) as wards:
         stack = wards.stack
         progress(f"up: {', '.join(wards.names())}")
         told = {"machine": machine(), "versions": await versions(stack)}

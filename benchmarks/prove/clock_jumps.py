@@ -90,8 +90,8 @@ class _Observed:
     """Approvals that waited at each jump of the database's clock."""
 
 
-async def clock_jumps(home: Path, plan: Plan, *, handle_signals: bool = True) -> Outcome | None:
-    """Run it on a fresh home; None when interrupted."""
+async def clock_jumps(home: Path, plan: Plan) -> Outcome:
+    """Run it on a fresh home."""
     library = find_library()
     if library is None:
         return not_proven(HOW_TO_GET_IT)
@@ -114,7 +114,7 @@ async def clock_jumps(home: Path, plan: Plan, *, handle_signals: bool = True) ->
     )
     async with AsyncExitStack() as cleanup:
         cleanup.callback(clear_traces)  # Last, when all of its processes have ended.
-        supervised = supervised_stack(home, options, handle_signals=handle_signals)
+        supervised = supervised_stack(home, options)
         wards = await cleanup.enter_async_context(supervised)
         stack = wards.stack
         progress(f"up: {', '.join(wards.names())}, by {library}")
@@ -127,7 +127,6 @@ async def clock_jumps(home: Path, plan: Plan, *, handle_signals: bool = True) ->
         )
         expiries = check_expiry(verdict.evidence.events, seen.clock)
         return _outcome(verdict, expiries, seen, told)
-    return None
 
 
 async def _jump(
@@ -250,7 +249,7 @@ def _options(parser: ArgumentParser) -> None:
     parser.add_argument("--hold", type=float, default=standard.hold_s, help="seconds per jump")
 
 
-async def _main(options: Namespace) -> Outcome | None:
+async def _main(options: Namespace) -> Outcome:
     plan = Plan(load=load_of(options, Plan().load), hold_s=options.hold)
     with scratch_home(options.home) as home:
         return await clock_jumps(home, plan)

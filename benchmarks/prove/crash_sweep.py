@@ -220,8 +220,8 @@ class Sweep:
             self.late.append(what)
 
 
-async def crash_sweep(home: Path, plan: Plan, *, handle_signals: bool = True) -> Outcome | None:
-    """Run it on a fresh home; None when interrupted."""
+async def crash_sweep(home: Path, plan: Plan) -> Outcome:
+    """Run it on a fresh home."""
     folder = home / "failpoints"
     arming = Arming(folder)
     options = StackOptions(
@@ -232,7 +232,7 @@ async def crash_sweep(home: Path, plan: Plan, *, handle_signals: bool = True) ->
         sample_interval=timedelta(seconds=0.1),
         service_env={GATEWAY: {VARIABLE: str(folder)}},
     )
-    async with supervised_stack(home, options, handle_signals=handle_signals) as wards:
+    async with supervised_stack(home, options) as wards:
         progress(f"up: {', '.join(wards.names())}")
         sweep = Sweep(plan, wards, arming)
         await sweep.run()
@@ -250,7 +250,6 @@ async def crash_sweep(home: Path, plan: Plan, *, handle_signals: bool = True) ->
         void = f"never met: {'; '.join(sweep.missed)}" if sweep.missed else None
         late = [f"too late: {what}" for what in sweep.late]
         return Outcome(figures, (*broken, *late), void)
-    return None
 
 
 def _options(parser: ArgumentParser) -> None:
@@ -269,7 +268,7 @@ def _options(parser: ArgumentParser) -> None:
     parser.add_argument("--home", type=Path, help="keep the stack's data there; must be new")
 
 
-async def _main(options: Namespace) -> Outcome | None:
+async def _main(options: Namespace) -> Outcome:
     plan = Plan(
         seed=options.seed,
         rounds=options.rounds,

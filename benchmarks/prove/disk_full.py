@@ -91,8 +91,8 @@ class _Seen:
     herald: Herald = field(default_factory=Herald)
 
 
-async def disk_full(home: Path, plan: Plan, *, handle_signals: bool = True) -> Verdict | None:
-    """Run it on a fresh home; None when interrupted."""
+async def disk_full(home: Path, plan: Plan) -> Verdict:
+    """Run it on a fresh home."""
     load, seen = plan.load, _Seen()
     sizes = {name: SIZES[name] for name in SIZES if name in plan.disks}
     async with Links(SERVICES, load.seed) as links, server_disks(home, sizes) as disks:
@@ -102,7 +102,7 @@ async def disk_full(home: Path, plan: Plan, *, handle_signals: bool = True) -> V
             postgres_settings=_POSTGRES,
             bus_users=(superuser(home),),
         )
-        async with supervised_stack(home, options, handle_signals=handle_signals) as wards:
+        async with supervised_stack(home, options) as wards:
             stack = wards.stack
             progress(f"up: {', '.join(wards.names())}")
             about = {"machine": machine(), "versions": await versions(stack)}
@@ -123,7 +123,6 @@ async def disk_full(home: Path, plan: Plan, *, handle_signals: bool = True) -> V
                 **about,
             }
             return replace(verdict, figures=figures)
-    return None
 
 
 def _spells(
@@ -208,7 +207,7 @@ def _options(parser: ArgumentParser) -> None:
     parser.add_argument("--work", type=float, default=standard.work_s, help="longest, seconds")
 
 
-async def _main(options: Namespace) -> Outcome | None:
+async def _main(options: Namespace) -> Outcome:
     why_not = why_no_loop_disks()
     if why_not is not None:
         return not_proven(why_not)
@@ -221,7 +220,7 @@ async def _main(options: Namespace) -> Outcome | None:
     )
     with scratch_home(options.home) as home:
         verdict = await disk_full(home, plan)
-    return None if verdict is None else verdict.outcome()
+    return verdict.outcome()
 
 
 DISK_FULL = Experiment(

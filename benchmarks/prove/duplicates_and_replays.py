@@ -56,13 +56,11 @@ class Plan:
     replays: int = 2
 
 
-async def duplicates_and_replays(
-    home: Path, plan: Plan, *, handle_signals: bool = True
-) -> Verdict | None:
-    """Run it on a fresh home; None when interrupted."""
+async def duplicates_and_replays(home: Path, plan: Plan) -> Verdict:
+    """Run it on a fresh home."""
     load = plan.load
     options = replace(load.stack(), bus_users=(superuser(home),))
-    async with supervised_stack(home, options, handle_signals=handle_signals) as wards:
+    async with supervised_stack(home, options) as wards:
         stack = wards.stack
         progress(f"up: {', '.join(wards.names())}, {load.servers} servers")
         about = {"machine": machine(), "versions": await versions(stack)}
@@ -88,7 +86,6 @@ async def duplicates_and_replays(
         }
         missed = _missed(echo, verdict)
         return replace(verdict, figures=figures, void=verdict.void or missed)
-    return None
 
 
 def _echoes(plan: Plan, echo: Echo) -> Callable[[Scene], Coroutine[Any, Any, None]]:
@@ -180,7 +177,7 @@ def _options(parser: ArgumentParser) -> None:
     parser.add_argument("--replays", type=int, default=standard.replays, help="of everything")
 
 
-async def _main(options: Namespace) -> Outcome | None:
+async def _main(options: Namespace) -> Outcome:
     standard = Plan()
     plan = Plan(
         load=load_of(options, standard.load),
@@ -190,7 +187,7 @@ async def _main(options: Namespace) -> Outcome | None:
     )
     with scratch_home(options.home) as home:
         verdict = await duplicates_and_replays(home, plan)
-    return None if verdict is None else verdict.outcome()
+    return verdict.outcome()
 
 
 DUPLICATES_AND_REPLAYS = Experiment(

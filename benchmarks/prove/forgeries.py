@@ -60,7 +60,7 @@ class Plan:
     patience_s: float = 30.0
 
 
-async def forgeries(home: Path, plan: Plan, *, handle_signals: bool = True) -> Outcome:
+async def forgeries(home: Path, plan: Plan) -> Outcome:
     """Run it on a fresh home."""
     runs = plan.rounds * len(FORGERIES)
     options = StackOptions(
@@ -71,7 +71,7 @@ async def forgeries(home: Path, plan: Plan, *, handle_signals: bool = True) -> O
         wave_window=timedelta(seconds=0.5),
     )
     heard, endured = Heard(), Endured()
-    async with supervised_stack(home, options, handle_signals=handle_signals) as wards:
+    async with supervised_stack(home, options) as wards:
         stack = wards.stack
         progress(f"up: {', '.join(wards.names())}")
         slow = {"mode": "delay", "operation": "restart", "value": 400}

@@ -109,7 +109,7 @@ class _Done:
     live: list[Scene] = field(default_factory=list)
 
 
-async def hostile_calls(home: Path, plan: Plan, *, handle_signals: bool = True) -> Outcome:
+async def hostile_calls(home: Path, plan: Plan) -> Outcome:
     """Run it on a fresh home."""
     random = Random(plan.seed)
     scenes = plan.scenes()
@@ -119,7 +119,7 @@ async def hostile_calls(home: Path, plan: Plan, *, handle_signals: bool = True) 
         servers=servers, environment=ENVIRONMENT, services=(PLANNER, POLICY, GATEWAY)
     )
     ear, done = Ear(), _Done()
-    async with supervised_stack(home, options, handle_signals=handle_signals) as wards:
+    async with supervised_stack(home, options) as wards:
         stack = wards.stack
         progress(f"up: {', '.join(wards.names())}, {servers} servers, {len(scenes)} runs")
         told = {"machine": machine(), "versions": await versions(stack)}

@@ -44,8 +44,8 @@ class Plan:
     await_bus: bool = True
 
 
-async def kill_everything(home: Path, plan: Plan, *, handle_signals: bool = True) -> Verdict | None:
-    """Run it on a fresh home; None when interrupted."""
+async def kill_everything(home: Path, plan: Plan) -> Verdict:
+    """Run it on a fresh home."""
 
     async def kills(scene: Scene) -> None:
         nemesis = Nemesis(scene.wards, plan.load.seed, lambda: scene.crew.in_flight)
@@ -56,14 +56,13 @@ async def kill_everything(home: Path, plan: Plan, *, handle_signals: bool = True
         scene.endured.broken += await nemesis.all_back()
 
     options = plan.load.stack()
-    async with supervised_stack(home, options, handle_signals=handle_signals) as wards:
+    async with supervised_stack(home, options) as wards:
         progress(f"up: {', '.join(wards.names())}, {plan.load.servers} servers")
         told = {"machine": machine(), "versions": await versions(wards.stack)}
         endured = await endure(wards, plan.load, kills)
         progress("all at rest; checking")
         verdict = await judge(wards.stack, plan.load, endured, await_bus=plan.await_bus)
         return judge_kills(verdict, endured.faults, told)
-    return None
 
 
 def _options(parser: ArgumentParser) -> None:
@@ -74,7 +73,7 @@ def _options(parser: ArgumentParser) -> None:
     parser.add_argument("--pause", type=float, default=standard.pause_s, help="longest, seconds")
 
 
-async def _main(options: Namespace) -> Outcome | None:
+async def _main(options: Namespace) -> Outcome:
     plan = Plan(
         load=load_of(options, Plan().load),
         kills=options.kills,
@@ -83,7 +82,7 @@ async def _main(options: Namespace) -> Outcome | None:
     )
     with scratch_home(options.home) as home:
         verdict = await kill_everything(home, plan)
-    return None if verdict is None else verdict.outcome()
+    return verdict.outcome()
 
 
 KILL_EVERYTHING = Experiment(

@@ -59,8 +59,8 @@ class Plan:
     await_bus: bool = True
 
 
-async def kill_lottery(home: Path, plan: Plan, *, handle_signals: bool = True) -> Outcome | None:
-    """Run it on a fresh home; None when interrupted."""
+async def kill_lottery(home: Path, plan: Plan) -> Outcome:
+    """Run it on a fresh home."""
 
     async def draw(scene: Scene) -> None:
         wards, crew, seed = scene.wards, scene.crew, plan.load.seed
@@ -70,15 +70,12 @@ async def kill_lottery(home: Path, plan: Plan, *, handle_signals: bool = True) -
         await lottery.run(plan.kinds or wards.names(), plan.kills)
 
     options = plan.load.stack()
-    async with supervised_stack(
-        home, options, handle_signals=handle_signals, policy=POLICY
-    ) as wards:
+    async with supervised_stack(home, options, policy=POLICY) as wards:
         progress(f"up: {', '.join(wards.names())}, {plan.load.servers} servers")
         told = {"machine": machine(), "versions": await versions(wards.stack)}
         endured = await endure(wards, plan.load, draw, keep=False)
         progress(f"all at rest, runner {own_memory_mb():.0f} MiB; checking")
         return await _judge(wards, plan, endured, told)
-    return None
 
 
 async def _judge(wards: Wards, plan: Plan, endured: Endured, told: Mapping[str, object]) -> Outcome:
@@ -119,7 +116,7 @@ def _options(parser: ArgumentParser) -> None:
     )
 
 
-async def _main(options: Namespace) -> Outcome | None:
+async def _main(options: Namespace) -> Outcome:
     plan = Plan(
         load=load_of(options, Plan().load),
         kills=options.kills,

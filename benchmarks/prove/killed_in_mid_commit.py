@@ -46,12 +46,10 @@ IN_HAND_S = 0.5
 """That a service has for taking commands in hand; it takes milliseconds."""
 
 
-async def killed_in_mid_commit(
-    home: Path, plan: Plan, *, handle_signals: bool = True
-) -> Verdict | None:
-    """Run it on a fresh home; None when interrupted."""
+async def killed_in_mid_commit(home: Path, plan: Plan) -> Verdict:
+    """Run it on a fresh home."""
     load = plan.load
-    async with supervised_stack(home, load.stack(), handle_signals=handle_signals) as wards:
+    async with supervised_stack(home, load.stack()) as wards:
         progress(f"up: {', '.join(wards.names())}, {load.servers} servers")
         endured = await endure(wards, load, _kills(plan))
         progress("all at rest; checking")
@@ -59,7 +57,6 @@ async def killed_in_mid_commit(
         figures = {**verdict.figures, "machine": machine()}
         # What is asked for between two kills may be done before the next one.
         return replace(verdict, figures=figures, void=None)
-    return None
 
 
 def _kills(plan: Plan) -> Callable[[Scene], Awaitable[None]]:
@@ -103,11 +100,11 @@ def _options(parser: ArgumentParser) -> None:
     parser.add_argument("--intents", type=int, default=standard.intents, help="at each kill")
 
 
-async def _main(options: Namespace) -> Outcome | None:
+async def _main(options: Namespace) -> Outcome:
     plan = Plan(load=load_of(options, Plan().load), rounds=options.rounds, intents=options.intents)
     with scratch_home(options.home) as home:
         verdict = await killed_in_mid_commit(home, plan)
-    return None if verdict is None else verdict.outcome()
+    return verdict.outcome()
 
 
 KILLED_IN_MID_COMMIT = Experiment(

@@ -61,10 +61,10 @@ class _Gone:
     votes: list[str] = field(default_factory=list)
 
 
-async def lost_bus(home: Path, plan: Plan, *, handle_signals: bool = True) -> Verdict | None:
-    """Run it on a fresh home; None when interrupted."""
+async def lost_bus(home: Path, plan: Plan) -> Verdict:
+    """Run it on a fresh home."""
     options = plan.load.stack()
-    async with supervised_stack(home, options, handle_signals=handle_signals) as wards:
+    async with supervised_stack(home, options) as wards:
         stack, gone = wards.stack, _Gone()
         progress(f"up: {', '.join(wards.names())}")
         told = {"machine": machine(), "versions": await versions(stack)}
@@ -86,7 +86,6 @@ async def lost_bus(home: Path, plan: Plan, *, handle_signals: bool = True) -> Ve
         if not gone.intents + gone.votes:
             void = "no command was lost with the bus"
         return Verdict(figures, tuple(violations), void, verdict.evidence, verdict.heads)
-    return None
 
 
 def _losses(plan: Plan, copy: Path, gone: _Gone) -> Callable[[Scene], Awaitable[None]]:
@@ -150,18 +149,18 @@ def _options(parser: ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=standard.rounds)
 
 
-async def _main(stale: bool, options: Namespace) -> Outcome | None:  # noqa: FBT001
+async def _main(stale: bool, options: Namespace) -> Outcome:  # noqa: FBT001
     load = load_of(options, Plan().load)
     with scratch_home(options.home) as home:
         verdict = await lost_bus(home, Plan(load=load, rounds=options.rounds, stale=stale))
-    return None if verdict is None else verdict.outcome()
+    return verdict.outcome()
 
 
-async def _wiped(options: Namespace) -> Outcome | None:
+async def _wiped(options: Namespace) -> Outcome:
     return await _main(False, options)  # noqa: FBT003
 
 
-async def _stale(options: Namespace) -> Outcome | None:
+async def _stale(options: Namespace) -> Outcome:
     return await _main(True, options)  # noqa: FBT003
 
 

@@ -59,11 +59,11 @@ class Plan:
     freeze_s: float = 0.0
 
 
-async def lost_durables(home: Path, plan: Plan, *, handle_signals: bool = True) -> Verdict | None:
-    """Run it on a fresh home; None when interrupted."""
+async def lost_durables(home: Path, plan: Plan) -> Verdict:
+    """Run it on a fresh home."""
     load = plan.load
     options = replace(load.stack(), bus_users=(superuser(home),))
-    async with supervised_stack(home, options, handle_signals=handle_signals) as wards:
+    async with supervised_stack(home, options) as wards:
         stack = wards.stack
         progress(f"up: {', '.join(wards.names())}, {load.servers} servers")
         async with bus_superuser(stack) as nats:
@@ -81,7 +81,6 @@ async def lost_durables(home: Path, plan: Plan, *, handle_signals: bool = True) 
         elif not plan.freeze_s and not verdict.figures["events_swept"]:
             void = "nothing was lost"
         return replace(verdict, figures=figures, violations=tuple(violations), void=void)
-    return None
 
 
 def _losses(plan: Plan, nats: BusClient) -> Callable[[Scene], Awaitable[None]]:
@@ -133,7 +132,7 @@ def _options(parser: ArgumentParser) -> None:
     parser.add_argument("--freeze", type=float, default=0.0, help="the bus, seconds, instead")
 
 
-async def _main(options: Namespace) -> Outcome | None:
+async def _main(options: Namespace) -> Outcome:
     plan = Plan(
         load=load_of(options, Plan().load),
         rounds=options.rounds,
@@ -142,7 +141,7 @@ async def _main(options: Namespace) -> Outcome | None:
     )
     with scratch_home(options.home) as home:
         verdict = await lost_durables(home, plan)
-    return None if verdict is None else verdict.outcome()
+    return verdict.outcome()
 
 
 LOST_DURABLES = Experiment(

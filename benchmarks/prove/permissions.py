@@ -47,11 +47,11 @@ class Plan:
     relations: int | None = None
 
 
-async def permissions(home: Path, plan: Plan, *, handle_signals: bool = True) -> Outcome:
+async def permissions(home: Path, plan: Plan) -> Outcome:
     """Run it on a fresh home."""
     options = StackOptions(services=(), servers=0)
     figures: dict[str, object] = {"seed": plan.seed, "machine": machine()}
-    async with running_stack(home, options, handle_signals=handle_signals) as stack:
+    async with running_stack(home, options, handle_signals=False) as stack:
         figures["versions"] = await versions(stack)
         bus = await try_bus(door_of(stack), plan.seed, strangers=plan.strangers)
         parts = {"bus": [*bus.cells, *nothing_forgotten(bus.state)]}

@@ -177,7 +177,7 @@ class _Hands:
                 self.wrong.append(f"{place}, {forged.change}: {answer}, expected a denial")
 
 
-async def plan_tampering(home: Path, plan: Plan, *, handle_signals: bool = True) -> Outcome:
+async def plan_tampering(home: Path, plan: Plan) -> Outcome:
     """Run it on a fresh home."""
     places = [place for place in PLACES for _ in range(plan.rounds)]
     options = StackOptions(
@@ -187,7 +187,7 @@ async def plan_tampering(home: Path, plan: Plan, *, handle_signals: bool = True)
         bus_users=(superuser(home),),
     )
     ear, late = Ear(), None
-    async with supervised_stack(home, options, handle_signals=handle_signals) as wards:
+    async with supervised_stack(home, options) as wards:
         stack = wards.stack
         progress(f"up: {', '.join(wards.names())}")
         told = {"machine": machine(), "versions": await versions(stack)}

@@ -38,10 +38,10 @@ __all__ = ["POISON", "Plan", "poison"]
 _LOOK_S = 0.25
 
 
-async def poison(home: Path, plan: Plan, *, handle_signals: bool = True) -> Outcome | None:
-    """Run it on a fresh home; None when interrupted."""
+async def poison(home: Path, plan: Plan) -> Outcome:
+    """Run it on a fresh home."""
     options = StackOptions(servers=2, bus_users=(superuser(home), _stranger(home)))
-    async with supervised_stack(home, options, handle_signals=handle_signals) as wards:
+    async with supervised_stack(home, options) as wards:
         stack = wards.stack
         progress(f"up: {', '.join(wards.names())}")
         about = {"machine": machine(), "versions": await versions(stack)}
@@ -63,7 +63,6 @@ async def poison(home: Path, plan: Plan, *, handle_signals: bool = True) -> Outc
             *(f"a process ended: {text}" for text in restarts),
         ]
         return Outcome({**figures(plan, run, letters, refused), **about}, tuple(violations))
-    return None
 
 
 def _stranger(home: Path) -> BusUser:
@@ -108,7 +107,7 @@ def _options(parser: ArgumentParser) -> None:
     parser.add_argument("--home", type=Path, help="keep the stack's data there; must be new")
 
 
-async def _main(options: Namespace) -> Outcome | None:
+async def _main(options: Namespace) -> Outcome:
     plan = Plan(
         seed=options.seed,
         rate=options.rate,

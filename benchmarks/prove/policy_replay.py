@@ -51,7 +51,7 @@ class Plan:
     servers: int = 40
 
 
-async def policy_replay(home: Path, plan: Plan, *, handle_signals: bool = True) -> Outcome:
+async def policy_replay(home: Path, plan: Plan) -> Outcome:
     """Run it on a fresh home."""
     options = StackOptions(
         servers=plan.servers,
@@ -60,7 +60,7 @@ async def policy_replay(home: Path, plan: Plan, *, handle_signals: bool = True) 
         wave_window=timedelta(seconds=0.5),
     )
     broken: list[str] = []
-    async with running_stack(home, options, handle_signals=handle_signals) as stack:
+    async with running_stack(home, options, handle_signals=False) as stack:
         tasks = await make_history(stack, plan.decisions, plan.seed)
         async with Reader(Profile.load(home)) as reader:
             [active] = [row for row in await reader.bundles() if row["active"]]

@@ -71,12 +71,12 @@ class _Seen:
     ready_again_s: float = 0.0
 
 
-async def postgres_stops(home: Path, plan: Plan, *, handle_signals: bool = True) -> Verdict | None:
-    """Run it on a fresh home; None when interrupted."""
+async def postgres_stops(home: Path, plan: Plan) -> Verdict:
+    """Run it on a fresh home."""
     load, seen = plan.load, _Seen()
     async with Links(SERVICES, load.seed) as links:
         options = replace(load.stack(), reach=links.reach)
-        async with supervised_stack(home, options, handle_signals=handle_signals) as wards:
+        async with supervised_stack(home, options) as wards:
             progress(f"up: {', '.join(wards.names())}, {load.servers} servers")
             about = {"machine": machine(), "versions": await versions(wards.stack)}
             endured = await endure(wards, load, _absence(plan, links, seen))
@@ -95,7 +95,6 @@ async def postgres_stops(home: Path, plan: Plan, *, handle_signals: bool = True)
                 **about,
             }
             return replace(verdict, figures=figures)
-    return None
 
 
 def _absence(plan: Plan, links: Links, seen: _Seen) -> Callable[[Scene], Coroutine[Any, Any, None]]:
@@ -158,7 +157,7 @@ def _options(parser: ArgumentParser) -> None:
     parser.add_argument("--outage", type=float, default=standard.outage_s, help="away, seconds")
 
 
-async def _main(options: Namespace) -> Outcome | None:
+async def _main(options: Namespace) -> Outcome:
     standard = Plan()
     plan = Plan(
         load=load_of(options, standard.load),
@@ -168,7 +167,7 @@ async def _main(options: Namespace) -> Outcome | None:
     )
     with scratch_home(options.home) as home:
         verdict = await postgres_stops(home, plan)
-    return None if verdict is None else verdict.outcome()
+    return verdict.outcome()
 
 
 POSTGRES_STOPS = Experiment(

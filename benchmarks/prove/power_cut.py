@@ -86,8 +86,8 @@ class _Seen:
     beyond_repair: str | None = None
 
 
-async def power_cut(home: Path, plan: Plan, *, handle_signals: bool = True) -> Verdict | None:
-    """Run it on a fresh home; None when interrupted."""
+async def power_cut(home: Path, plan: Plan) -> Verdict:
+    """Run it on a fresh home."""
     seen = _Seen()
     options = plan.load.stack()
     if plan.control == "fsync-off":
@@ -96,7 +96,7 @@ async def power_cut(home: Path, plan: Plan, *, handle_signals: bool = True) -> V
         options = replace(options, bus_config=_flushing_late)
     async with (
         server_disks(home, SIZES) as disks,
-        supervised_stack(home, options, handle_signals=handle_signals, policy=_AT_ONCE) as wards,
+        supervised_stack(home, options, policy=_AT_ONCE) as wards,
     ):
         stack, power = wards.stack, Power(wards, disks)
         progress(f"{plan.node}: up: {', '.join(wards.names())}")
@@ -113,7 +113,6 @@ async def power_cut(home: Path, plan: Plan, *, handle_signals: bool = True) -> V
         for name in reversed(list(stack.services)):  # Before the servers, which started last.
             await stack.supervisor.release(name)
         return verdict
-    return None
 
 
 def _cuts(plan: Plan, power: Power, seen: _Seen) -> Callable[[Scene], Awaitable[None]]:
@@ -257,7 +256,7 @@ def _options(parser: ArgumentParser) -> None:
     )
 
 
-async def _main(options: Namespace) -> Outcome | None:
+async def _main(options: Namespace) -> Outcome:
     why_not = why_no_loop_disks()
     if why_not is not None:
         return not_proven(why_not)
@@ -271,8 +270,6 @@ async def _main(options: Namespace) -> Outcome | None:
         )
         with scratch_home(options.home and options.home / node) as home:
             verdict = await power_cut(home, plan)
-        if verdict is None:
-            return None
         figures[node] = verdict.figures
         violations += [f"{node}: {one}" for one in verdict.violations]
         voids += [f"{node}: {verdict.void}"] if verdict.void is not None else []

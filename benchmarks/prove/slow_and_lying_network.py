@@ -53,14 +53,12 @@ class Plan:
     await_bus: bool = True
 
 
-async def slow_and_lying_network(
-    home: Path, plan: Plan, *, handle_signals: bool = True
-) -> Verdict | None:
-    """Run it on a fresh home; None when interrupted."""
+async def slow_and_lying_network(home: Path, plan: Plan) -> Verdict:
+    """Run it on a fresh home."""
     load = plan.load
     async with Links(SERVICES, load.seed) as links:
         options = replace(load.stack(), reach=links.reach)
-        async with supervised_stack(home, options, handle_signals=handle_signals) as wards:
+        async with supervised_stack(home, options) as wards:
             progress(f"up: {', '.join(wards.names())}, {load.servers} servers")
             about = {"machine": machine(), "versions": await versions(wards.stack)}
             nemesis = NetworkNemesis(links, load.seed)
@@ -80,7 +78,6 @@ async def slow_and_lying_network(
                     **about,
                 },
             )
-    return None
 
 
 def _network(
@@ -119,7 +116,7 @@ def _options(parser: ArgumentParser) -> None:
     parser.add_argument("--silence", type=float, default=standard.silence_s, help="seconds")
 
 
-async def _main(options: Namespace) -> Outcome | None:
+async def _main(options: Namespace) -> Outcome:
     standard = Plan()
     plan = Plan(
         load=load_of(options, standard.load),
@@ -130,7 +127,7 @@ async def _main(options: Namespace) -> Outcome | None:
     )
     with scratch_home(options.home) as home:
         verdict = await slow_and_lying_network(home, plan)
-    return None if verdict is None else verdict.outcome()
+    return verdict.outcome()
 
 
 SLOW_AND_LYING_NETWORK = Experiment(

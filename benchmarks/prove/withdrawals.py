@@ -56,7 +56,7 @@ class Plan:
     patience_s: float = 30.0
 
 
-async def withdrawals(home: Path, plan: Plan, *, handle_signals: bool = True) -> Outcome:
+async def withdrawals(home: Path, plan: Plan) -> Outcome:
     """Run it on a fresh home."""
     options = StackOptions(
         servers=plan.rounds * (len(WITHDRAW) + 1),
@@ -66,7 +66,7 @@ async def withdrawals(home: Path, plan: Plan, *, handle_signals: bool = True) ->
         wave_window=timedelta(seconds=0.5),
     )
     heard, broken = Heard(), list[str]()
-    async with supervised_stack(home, options, handle_signals=handle_signals) as wards:
+    async with supervised_stack(home, options) as wards:
         stack = wards.stack
         progress(f"up: {', '.join(wards.names())}")
         slow = {"mode": "delay", "operation": "get_server", "value": plan.look_ms}

@@ -40,8 +40,8 @@ from benchmarks.lib.zombie_verdict import Trial, judge_zombies, refusals
 __all__ = ["ZOMBIES", "Plan", "zombies"]
 
 
-async def zombies(home: Path, plan: Plan, *, handle_signals: bool = True) -> Outcome | None:
-    """Run it on a fresh home; None when interrupted."""
+async def zombies(home: Path, plan: Plan) -> Outcome:
+    """Run it on a fresh home."""
     folder = home / "failpoints"
     still = Standstill(folder)
     options = StackOptions(
@@ -53,7 +53,7 @@ async def zombies(home: Path, plan: Plan, *, handle_signals: bool = True) -> Out
         replicas={GATEWAY: 2, RUNNER: 2},
         service_env={GATEWAY: {VARIABLE: str(folder)}},
     )
-    async with supervised_stack(home, options, handle_signals=handle_signals) as wards:
+    async with supervised_stack(home, options) as wards:
         stack = wards.stack
         progress(f"up: {', '.join(wards.names())}")
         told = {"machine": machine(), "versions": await versions(stack)}
@@ -86,7 +86,6 @@ async def zombies(home: Path, plan: Plan, *, handle_signals: bool = True) -> Out
             *(f"too late: {what}" for what in night.found.late),
         )
         return Outcome(figures, violations, _void(plan, held, found.accepted_doubles))
-    return None
 
 
 def _rows(table: dict[str, dict[str, Counter[str]]]) -> Iterator[str]:
@@ -114,7 +113,7 @@ def _options(parser: ArgumentParser) -> None:
     parser.add_argument("--home", type=Path, help="keep the stack's data there; must be new")
 
 
-async def _main(options: Namespace) -> Outcome | None:
+async def _main(options: Namespace) -> Outcome:
     plan = Plan(
         seed=options.seed,
         rounds=options.rounds,

@@ -12,7 +12,7 @@ async def test_people_who_decide_at_once_come_to_one_outcome_and_nothing_else_ru
 ) -> None:
     plan = approval_races.Plan(rounds=24, seed=3, at_once=8, ttl_s=3.0)
 
-    outcome = await approval_races.approval_races(tmp_path / "home", plan, handle_signals=False)
+    outcome = await approval_races.approval_races(tmp_path / "home", plan)
 
     assert outcome.violations == ()
     assert outcome.figures["runs_of_another_hash"] == 0

@@ -41,7 +41,7 @@ TASK = UUID(int=1)
 
 @pytest.mark.skipif(find_library() is None, reason=clocks.HOW_TO_GET_IT)
 async def test_nothing_is_early_late_or_twice_when_clocks_jump(tmp_path: Path) -> None:
-    outcome = await clock_jumps(tmp_path / "home", SMALL, handle_signals=False)
+    outcome = await clock_jumps(tmp_path / "home", SMALL)
 
     assert outcome is not None
     assert outcome.violations == ()
@@ -58,7 +58,7 @@ async def test_without_the_library_nothing_is_proven(
     monkeypatch.setattr(proof, "find_library", lambda: None)
     monkeypatch.delenv("ALLOW_SKIP", raising=False)
 
-    outcome = await clock_jumps(tmp_path, SMALL, handle_signals=False)
+    outcome = await clock_jumps(tmp_path, SMALL)
 
     assert outcome is not None
     assert outcome.void is not None

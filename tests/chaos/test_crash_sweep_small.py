@@ -14,7 +14,7 @@ async def test_a_gateway_that_dies_in_the_middle_of_calls_makes_nothing_happen_t
     points = ("dispatch.before", "dispatch.after", "apply.before", "reply.before")
     plan = crash_sweep.Plan(rounds=1, together=1, points=points, patience_s=60)
 
-    outcome = await crash_sweep.crash_sweep(tmp_path / "home", plan, handle_signals=False)
+    outcome = await crash_sweep.crash_sweep(tmp_path / "home", plan)
 
     assert outcome is not None
     assert outcome.violations == ()

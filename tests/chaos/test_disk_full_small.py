@@ -45,7 +45,7 @@ async def test_nothing_is_lost_and_all_heals_when_the_databases_disk_is_full(
 ) -> None:
     if reason() is not None:
         pytest.skip(f"no disk can be filled: {reason()}")
-    verdict = await disk_full(tmp_path, SMALL, handle_signals=False)
+    verdict = await disk_full(tmp_path, SMALL)
 
     assert verdict is not None
     assert verdict.violations == ()

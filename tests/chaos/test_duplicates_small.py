@@ -20,7 +20,7 @@ async def test_what_is_said_again_has_no_second_effect_and_leaves_no_trace(tmp_p
     home = tmp_path / "home"
     home.mkdir()
 
-    verdict = await duplicates_and_replays(home, SMALL, handle_signals=False)
+    verdict = await duplicates_and_replays(home, SMALL)
 
     assert verdict is not None
     assert verdict.violations == ()

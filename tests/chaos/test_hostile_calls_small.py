@@ -25,7 +25,7 @@ async def test_with_the_credentials_of_runner_and_planner_nothing_unapproved_goe
 ) -> None:
     plan_ = hostile_calls.Plan(calls=120, seed=3)
 
-    outcome = await hostile_calls.hostile_calls(tmp_path / "home", plan_, handle_signals=False)
+    outcome = await hostile_calls.hostile_calls(tmp_path / "home", plan_)
 
     assert outcome.void is None
     assert outcome.violations == ()

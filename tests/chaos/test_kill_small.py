@@ -31,7 +31,7 @@ SMALL = Plan(
 
 @pytest.fixture(scope="module")
 async def judged(tmp_path_factory: pytest.TempPathFactory) -> Verdict:
-    found = await kill_everything(tmp_path_factory.mktemp("home"), SMALL, handle_signals=False)
+    found = await kill_everything(tmp_path_factory.mktemp("home"), SMALL)
     assert found is not None
     return found
 

@@ -24,7 +24,7 @@ SMALL = Plan(
 
 
 async def test_no_promise_breaks_when_several_are_down_at_a_time(tmp_path: Path) -> None:
-    outcome = await kill_lottery(tmp_path / "home", SMALL, handle_signals=False)
+    outcome = await kill_lottery(tmp_path / "home", SMALL)
 
     assert outcome is not None
     assert outcome.violations == ()

@@ -28,7 +28,7 @@ MOMENT = 0.2
 async def test_no_promise_breaks_while_links_turn_slow_silent_cut_and_lying(
     tmp_path: Path,
 ) -> None:
-    verdict = await slow_and_lying_network(tmp_path / "home", SMALL, handle_signals=False)
+    verdict = await slow_and_lying_network(tmp_path / "home", SMALL)
 
     assert verdict is not None
     assert verdict.violations == ()

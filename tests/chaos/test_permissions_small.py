@@ -31,7 +31,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "permissions.md"
 
 @pytest.fixture(scope="module")
 async def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    return await permissions(tmp_path_factory.mktemp("home"), SMALL, handle_signals=False)
+    return await permissions(tmp_path_factory.mktemp("home"), SMALL)
 
 
 async def test_every_credential_and_role_may_what_the_table_says_and_no_more(

@@ -10,7 +10,7 @@ from benchmarks.prove import plan_tampering
 async def test_no_plan_put_in_the_place_of_an_approved_one_goes_out(tmp_path: Path) -> None:
     plan = plan_tampering.Plan(rounds=1, seed=2)
 
-    outcome = await plan_tampering.plan_tampering(tmp_path / "home", plan, handle_signals=False)
+    outcome = await plan_tampering.plan_tampering(tmp_path / "home", plan)
 
     assert outcome.void is None
     assert outcome.violations == ()

@@ -14,7 +14,7 @@ async def test_poison_on_every_durable_is_given_up_and_harms_nobody(tmp_path: Pa
     home = tmp_path / "home"
     home.mkdir()
 
-    outcome = await poison(home, SMALL, handle_signals=False)
+    outcome = await poison(home, SMALL)
 
     assert outcome is not None
     assert outcome.violations == ()

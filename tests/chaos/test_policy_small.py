@@ -13,7 +13,7 @@ async def test_history_is_decided_again_the_same_and_otherwise_only_where_expect
 ) -> None:
     plan = policy_replay.Plan(decisions=200, servers=20)
 
-    outcome = await policy_replay.policy_replay(tmp_path / "home", plan, handle_signals=False)
+    outcome = await policy_replay.policy_replay(tmp_path / "home", plan)
 
     assert outcome.violations == ()
     assert outcome.void is None

@@ -21,7 +21,7 @@ SMALL = Plan(
 
 
 async def test_nothing_is_lost_or_parked_while_postgres_is_away(tmp_path: Path) -> None:
-    verdict = await postgres_stops(tmp_path / "home", SMALL, handle_signals=False)
+    verdict = await postgres_stops(tmp_path / "home", SMALL)
 
     assert verdict is not None
     assert verdict.violations == ()

@@ -64,7 +64,7 @@ def a_disk(tmp_path: Path) -> Iterator[LoopDisk]:
 @pytest.mark.timeout(240)  # On a crowded machine a stack takes a minute to come up.
 @pytest.mark.usefixtures("_mounting")
 async def test_no_promise_breaks_when_the_machine_goes_dark(tmp_path: Path) -> None:
-    verdict = await power_cut(tmp_path, SMALL, handle_signals=False)
+    verdict = await power_cut(tmp_path, SMALL)
 
     assert verdict is not None
     assert verdict.violations == ()

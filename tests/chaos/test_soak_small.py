@@ -133,7 +133,7 @@ async def test_a_service_that_leaks_is_told_from_those_that_do_not(tmp_path: Pat
     home.mkdir()
     plan = Plan(seconds=9, rate=10, every_s=0.5, seed=3, leaks={"runner": 800_000})
 
-    outcome = await soak(home, plan, handle_signals=False)
+    outcome = await soak(home, plan)
 
     assert outcome is not None
     tasks = outcome.figures["tasks"]

@@ -11,7 +11,7 @@ from benchmarks.prove import tampering, withdrawals
 async def test_what_is_taken_back_while_it_is_decided_is_taken_back(tmp_path: Path) -> None:
     plan = withdrawals.Plan(rounds=1, look_ms=400)
 
-    outcome = await withdrawals.withdrawals(tmp_path / "home", plan, handle_signals=False)
+    outcome = await withdrawals.withdrawals(tmp_path / "home", plan)
 
     assert outcome.violations == ()
     assert outcome.void is None

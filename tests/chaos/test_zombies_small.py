@@ -20,7 +20,7 @@ async def test_a_gateway_that_stood_still_past_its_deadlines_makes_nothing_happe
         runner_s=(1.0, 2.0),
     )
 
-    outcome = await zombies.zombies(tmp_path / "home", plan, handle_signals=False)
+    outcome = await zombies.zombies(tmp_path / "home", plan)
 
     assert outcome is not None
     assert outcome.void is None

@@ -16,16 +16,15 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
 from pydantic import JsonValue
-from smartops.contracts.canonical import digest
 from smartops.contracts.commands import CallSettle
-from smartops.contracts.events import ActorMapped, CallFacts, Decided
-from smartops.contracts.wire import EventData, Idempotence, JsonObject, Purpose
+from smartops.contracts.events import ActorMapped
+from smartops.contracts.wire import EventData, Idempotence, JsonObject
 from smartops.runtime.decision import CancelTimer, Decision, SetTimer
 from smartops.tool_gateway import domain, settling
 from smartops.tool_gateway.ports import Answer, NotApplied, Unknown
 from smartops.tool_gateway.settling import Again, Found, Settler
 from smartops.tool_gateway.state import Call, evolve
-from support.plans import TASK
+from support.call_facts import facts_of
 
 __all__ = ["KINDS", "CallWorld", "Kind", "Sending"]
 
@@ -126,22 +125,7 @@ class CallWorld:
         """The step is attempted, for the first time or once more."""
         number = len(self.calls) + 1
         new = domain.Dispatch(
-            facts=CallFacts(
-                task=TASK,
-                run=TASK,
-                requester="runner",
-                requester_stream="acme/run-1",
-                request=_KEY,
-                purpose=Purpose.DO,
-                tool="set",
-                version="1",
-                schema_digest=digest(b"tool"),
-                target="key-1",
-                question="p/set/key-1",
-                attempt=number,
-                arguments=self.arguments,
-                policy=Decided(allow=True, rules=("r",), bundle=digest(b"b"), engine="none"),
-            ),
+            facts=facts_of("set", "key-1", self.arguments, request=_KEY, attempt=number),
             idempotence=self.kind.idempotence,
             key=_KEY,
             incarnation=self.process,

@@ -83,6 +83,7 @@ class VoicesSide(GateBase):
         return (
             Limits(max_targets=1),
             Limits(max_calls=2),
+            Limits(condition="error_rate < 1%"),
             Limits(expires_at=self.now + timedelta(minutes=30)),
         )
 

@@ -38,6 +38,7 @@ from smartops.tool_gateway.checks import (
     may_not_go_again,
     out_of_turn,
 )
+from smartops.tool_gateway.conditions import check_condition
 from smartops.tool_gateway.ports import Answer, NotApplied, Unknown
 from smartops.tool_gateway.reach import check_reach
 from smartops.tool_gateway.state import Call
@@ -138,13 +139,21 @@ class GatewaySide:
                     envelope = self.grant.envelope
                     assert envelope is not None
                     reach = check_reach(request, found.step, self.run_view, self.plan, envelope)
-                    found = reach or found
+                    found = reach or self._held(envelope.condition) or found
             case Purpose.UNDO:
                 done = self.view(request.undoes or request.call)
-                found = check_undo(request, self.run_view, self.gate, done)
+                found = check_undo(request, known, self.run_view, self.gate, done)
             case _:
                 found = check_read(request, known)
         return found if isinstance(found, Denial) else check_going(self.run_view) or found
+
+    def _held(self, condition: str | None) -> Denial | None:
+        """Whether the samples bear out that the grant's condition holds, if it names one."""
+        if condition is None:
+            return None
+        said = self.run_view.held
+        samples = {} if said is None else {call: self.view(call) for call in said.calls}
+        return check_condition(self.run_view, self.plan, condition, samples)
 
     def _send(self, decision: Decision) -> None:
         for event in decision.events:

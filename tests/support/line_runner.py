@@ -10,6 +10,7 @@ from smartops.contracts.events import (
     TaskApprovalGranted,
     TaskCancelled,
     TaskCompleted,
+    TaskConditionChecked,
     TaskEscalated,
     TaskFailed,
     TaskPreconditionsStale,
@@ -19,6 +20,7 @@ from smartops.contracts.events import (
 from smartops.contracts.folds import CallView, evolve_run
 from smartops.contracts.plan import Plan
 from smartops.contracts.wire import EventData
+from smartops.policy.gate.controls import unmet
 from smartops.policy.gate.replanning import gone_stale
 from smartops.runner import domain as runs
 from smartops.runner.proofs import before_state
@@ -105,6 +107,13 @@ class RunnerSide(DoubtsSide):
             self.record.say(decision.events)
         assert not decision.events
 
+    def _heed_condition(self, told: TaskConditionChecked) -> None:
+        """Policy hears what was measured, twice."""
+        for _ in range(2):
+            decision = unmet(self.record.state, told)
+            self.record.say(decision.events)
+        assert not decision.events
+
     def _to_run(self, decide: Callable[[Run], Decision], *, repeat: bool = True) -> Decision:
         decision = decide(self.run)
         self._say_run(decision.events)
@@ -127,6 +136,8 @@ class RunnerSide(DoubtsSide):
                     self.world.check_cancelled(event, self.run)
                 case TaskEscalated():
                     self.world.check_escalated(event, self.run)
+                case TaskConditionChecked() as measured:
+                    self.cues.append(lambda: self._heed_condition(measured))
                 case TaskPreconditionsStale() as told:
                     assert not self.sent, "called stale, but something went out"
                     self.cues.append(lambda: self._heed_stale(told))

@@ -26,7 +26,7 @@ from smartops.runner.queued import pause_queued, resume_queued
 from smartops.runner.state import Run, evolve
 from smartops.runtime.decision import CancelTimer, Decision, SetTimer
 from support.given import Given, Outcome, given
-from support.grants import GRANTED_AT, grant_for
+from support.grants import GRANTED_AT, grant_for, granted_again, sent_back
 from support.plans import TASK
 
 __all__ = ["Line"]
@@ -100,7 +100,8 @@ class Line:
 
     def denied(self, target: str, code: str = "expired") -> Outcome[Run]:
         """The gateway let the step, or undo, not go out."""
-        return self.answer(self._call(target), CallStatus.DENIED, error_code=code)
+        grant = None if self.gate.grant is None else self.gate.grant.grant
+        return self.answer(self._call(target), CallStatus.DENIED, error_code=code, grant=grant)
 
     def uncertain(self, target: str, settles_by: str = "human") -> Outcome[Run]:
         """Nobody knows whether the step, or undo, was applied."""
@@ -178,6 +179,21 @@ class Line:
     def halt(self) -> Outcome[Run]:
         """The gate stops everything."""
         return self._gate(TaskHalted(principal="op", reason="smoke"))
+
+    def returned(self, *, asked: bool = True) -> Outcome[Run]:
+        """The gate has heard of what policy denied; it asks people, or takes the grant back."""
+        events = sent_back(self.plan, self.grant, self.run, asked=asked)
+        for event in events:
+            self.gate = evolve_gate(self.gate, event)
+        gate = self.gate
+        return self._fact(lambda run: domain.heed_gate(run, self.plan, TASK, gate, self.now))
+
+    def granted_again(self) -> Outcome[Run]:
+        """People let it go on, under the next grant of the same run."""
+        self.grant = granted_again(self.grant)
+        self.gate = evolve_gate(self.gate, self.grant)
+        gate = self.gate
+        return self._fact(lambda run: domain.go_on(run, self.plan, gate, self.now))
 
     def _gate(self, event: EventData, *, once: bool = False) -> Outcome[Run]:
         self.gate = evolve_gate(self.gate, event)

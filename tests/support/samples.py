@@ -25,6 +25,7 @@ _BY_PATTERN = {
     r"^(approve|reject)$": "approve",
     r"^(value|failed|timed_out|killed|too_large|not_run)$": "value",
     r"^(healthy|unhealthy|inconclusive)$": "healthy",
+    r"^(holds|broken|unknown)$": "holds",
     r"^(pause|roll_back|cancel|cancel_and_keep|escalate)$": "cancel_and_keep",
     r"^(retry|probe|human)$": "retry",
     r"^(rolled_back|cancelled)$": "cancelled",

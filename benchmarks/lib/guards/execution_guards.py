@@ -61,7 +61,7 @@ EXECUTION_GUARDS = (
         "an attempt that was denied says nothing of those before it",
         (
             Edit(
-                f"{_GATEWAY}/context.py",
+                f"{_GATEWAY}/attempts.py",
                 "        if view.status is not CallStatus.DENIED or attempt == 1:",
                 "        if True:",
             ),
@@ -81,6 +81,39 @@ EXECUTION_GUARDS = (
         ),
         _HOSTILE,
         "more calls, or targets, than were granted",
+    ),
+    Mutant(
+        "steps-before",
+        "what the plan puts before a step was applied, by the calls' own histories",
+        (
+            Edit(
+                f"{_GATEWAY}/assessing.py",
+                "        if (denial := check_course(context.skipped)) is not None:",
+                "        if (denial := None) is not None:",
+            ),
+        ),
+        _HOSTILE,
+        "the second phase goes out though the first was never done",
+    ),
+    Mutant(
+        "end-of-a-run",
+        "what is said in a run behind its end brings it back for nobody",
+        (
+            Edit(
+                "libs/contracts/src/smartops/contracts/folds/run.py",
+                "    return replace(after, ended=view.ended) if view.ended in FINAL else after",
+                "    return after",
+            ),
+        ),
+        _HOSTILE,
+        "a step goes out in a run that has completed, and was then said to have been resumed",
+    ),
+    Mutant(
+        "undo-after-the-end",
+        "a run that is over is owed no undo",
+        (Edit(_CHECKS, "    if run.ended in FINAL:", "    if False:"),),
+        _HOSTILE,
+        "an old state is put back in a run that has completed",
     ),
     Mutant(
         "fuse",

@@ -25,15 +25,20 @@ UNDER_ATTACK: dict[Kind, frozenset[str]] = {
     Kind.NOT_BEGUN: frozenset({"not_requested"}),
     Kind.MISGRANTED: frozenset({"grant_mismatch"}),
     Kind.ENDED: frozenset({"run_ended"}),
+    Kind.REVIVED: frozenset({"run_ended"}),
+    Kind.SKIPPED: frozenset({"phase_order"}),
     Kind.ROLLING_BACK: frozenset({"rolling_back"}),
 }
 """How a step is denied that is as approved, in a run of such a kind."""
+
+_NOTHING_IS_TAKEN_BACK = frozenset({Kind.HALTED, Kind.ENDED, Kind.REVIVED})
+"""Runs that are owed no undo any more."""
 
 _NUMBER_OF_WRONGS = (1, 1, 1, 2, 2, 3)
 _UNDO_SHARE, _LOOK_SHARE, _REPEAT_SHARE, _AGAIN_SHARE = 0.15, 0.2, 0.06, 0.06
 _TRIES = 20
 _PLAIN_SHARE = 0.4
-"""Of steps in a run that is not live: nothing is wrong with them but that."""
+"""Of calls in a run that is not live: nothing is wrong with them but that."""
 
 
 class Generator:
@@ -87,9 +92,12 @@ class Generator:
     def _undo(self, scene: Scene, others: Sequence[Scene]) -> Case | None:
         fields = scene.taking_back(self._random.choice(scene.reversible()))
         codes, kinds = frozenset[str](), tuple[str, ...]()
-        if scene.kind is Kind.HALTED:
-            codes, kinds = UNDER_ATTACK[Kind.HALTED], ("undo of the halted",)
-        return self._wrong(self._draft(scene, fields, others), UNDOS, codes, kinds)
+        draft = self._draft(scene, fields, others)
+        if scene.kind in _NOTHING_IS_TAKEN_BACK:
+            codes, kinds = UNDER_ATTACK[scene.kind], (f"undo of the {scene.kind}",)
+            if self._random.random() < _PLAIN_SHARE:
+                return Case(kinds, codes, draft.request(), draft.stream)
+        return self._wrong(draft, UNDOS, codes, kinds)
 
     def _once_more(self, scene: Scene) -> Case | None:
         """A step that was done, as the attempt behind those that were denied; nothing else."""

@@ -14,6 +14,7 @@ from smartops.contracts.events import (
     TaskCompleted,
     TaskPhaseCompleted,
     TaskPhaseStarted,
+    TaskResumed,
     TaskRollbackStarted,
     TaskStarted,
 )
@@ -136,16 +137,21 @@ class Stage:
         """Let happen what makes all further steps of this scene unapproved."""
         name = _TAKEN_BACK.get(scene.kind)
         if name is not None:
-            said = json.dumps({"task": str(scene.task), "reason": "it was a mistake"}).encode()
-            await self._operator.command(name, f"{name.replace('.', '-')}-{scene.task}", said)
+            word = json.dumps({"task": str(scene.task), "reason": "it was a mistake"}).encode()
+            await self._operator.command(name, f"{name.replace('.', '-')}-{scene.task}", word)
             await self._until(lambda: scene.task in self.ear.stopped, f"{name} was not decided")
         match scene.kind:
             case Kind.EXPIRED:
                 left = scene.grant.expires_at - datetime.now(UTC)
                 await asyncio.sleep(max(0.0, left.total_seconds()) + 0.05)
-            case Kind.ENDED:
-                ended = TaskCompleted(task=scene.task, run=scene.grant.run, changed=0, calls=0)
-                await self.say(runner, scene, ended)
+            case Kind.ENDED | Kind.REVIVED:
+                about = {"task": scene.task, "run": scene.grant.run}
+                said: list[EventData] = [TaskCompleted(**about, changed=0, calls=0)]
+                if scene.kind is Kind.REVIVED:
+                    said.append(TaskResumed(**about, principal="runner", reason="go on"))
+                await self.say(runner, scene, *said)
+            case Kind.SKIPPED:
+                await self.next_phase(runner, scene)
             case Kind.ROLLING_BACK:
                 back = TaskRollbackStarted(
                     task=scene.task,
