@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -61,6 +61,7 @@ class Engines(Generic[E]):
         folds: of the streams that say which bundle is in force.
         blobs: where their documents lie.
         make: an engine of a bundle's document; raises what it likes where that must not decide.
+            It may take its time: who needs this engine waits, and nobody gets another.
         local: an engine of the bundle that this process was given, for logs in which an older
             release put one in force and kept no copy. None: this process was given none.
     """
@@ -69,8 +70,8 @@ class Engines(Generic[E]):
         self,
         folds: Folds[BundleView],
         blobs: Blobs,
-        make: Callable[[bytes], E],
-        local: Callable[[], E] | None = None,
+        make: Callable[[bytes], Awaitable[E]],
+        local: Callable[[], Awaitable[E]] | None = None,
     ) -> None:
         self._folds = folds
         self._blobs = blobs
@@ -134,7 +135,7 @@ class Engines(Generic[E]):
 
     async def _made(self, active: BundleView) -> E:
         if active.document is not None:
-            return self._make(await self._blobs.blob(PLATFORM, raw_digest(active.document)))
+            return await self._make(await self._blobs.blob(PLATFORM, raw_digest(active.document)))
         if self._local is not None:
-            return self._local()
+            return await self._local()
         raise Outage("policy", f"the log holds no copy of {active.digest}, which is in force")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID, uuid5
 
 from smartops.contracts.canonical import digest
@@ -16,14 +16,35 @@ from smartops.contracts.subjects import CommandSubject, Subjects
 from smartops.eventstore.results import Already
 from smartops.eventstore.store import EventStore
 from smartops.eventstore.units import Trigger
-from smartops.redact import blanked
+from smartops.redact import Finder, blanked
 from smartops.runtime.cues import Order
 from smartops.runtime.decision import Decision, Refusal
 from smartops.runtime.free_texts import with_clean_texts
 from smartops.runtime.recording import Cause, Recorder, UnitBuilder, command_stream
+from smartops.runtime.unkept import unkept
 from smartops.telemetry.traceparent import normal_traceparent
 
-__all__ = ["Orders", "unpack_command"]
+__all__ = ["Keeps", "Orders", "unpack_command"]
+
+
+class Keeps(Protocol):
+    """Keeps what must not be stored as it is, under keys of its own."""
+
+    def fingerprint(self, tenant: str, content: str) -> str:
+        """From a digest of a command's bytes to what may be noted of it."""
+        ...
+
+    def clean_text(self, tenant: str, text: str) -> str:
+        """A reason or a note, fit to be stored."""
+        ...
+
+    def cover(self, payload: bytes) -> bytes:
+        """Bytes that nobody else can read while they lie parked."""
+        ...
+
+    def uncover(self, payload: bytes) -> bytes:
+        """What `cover` made, or what was never covered."""
+        ...
 
 
 class Orders:
@@ -36,12 +57,23 @@ class Orders:
         self.fingerprint: Callable[[str, str], str] = lambda _tenant, content: content
         """From tenant and digest to what is noted of a command's bytes; with a key, a service whose
         commands hold personal data keeps others from guessing at it."""
-        self.clean_text: Callable[[str, str], str] = lambda _tenant, text: blanked(text)
+        self.finder = Finder()
+        """What counts as personal data where nobody keeps it."""
+        self.clean_text: Callable[[str, str], str] = self._blank
         """From tenant and text to what of a reason or note may be stored."""
-        self.cover: Callable[[bytes], bytes] = lambda payload: payload
-        """Makes a command's bytes unreadable to others while they lie parked."""
         self.uncover: Callable[[bytes], bytes] = lambda payload: payload
-        """Takes what `cover` made, and what was parked without it."""
+        """Takes a command's bytes that were covered while they lay parked, and others."""
+        self._cover: Callable[[bytes], bytes] | None = None
+
+    def keep_with(self, keeper: Keeps) -> None:
+        """Have somebody with keys keep what commands hold, instead of leaving it out."""
+        self.fingerprint = keeper.fingerprint
+        self.clean_text = keeper.clean_text
+        self.uncover = keeper.uncover
+        self._cover = keeper.cover
+
+    def _blank(self, _tenant: str, text: str) -> str:
+        return blanked(text, self.finder)
 
     async def read(
         self, handler: str, subject: str, raw: bytes, traceparent: str | None = None
@@ -133,7 +165,12 @@ class Orders:
         except Malformed:
             return
         key = command_key(where.tenant, where.principal, where.name, where.id)
-        payload = self.cover(subject.encode() + b"\n" + raw)
+        kept: bytes | None = raw
+        if self._cover is None:
+            kept = unkept(raw, partial(self.clean_text, where.tenant), self.finder)
+        payload = None if kept is None else subject.encode() + b"\n" + kept
+        if payload is not None and self._cover is not None:
+            payload = self._cover(payload)
         await self._store.park(handler, key, reason, payload, where.tenant)
 
     async def _answer(self, cause: Cause, refusal: Refusal) -> None:

@@ -22,6 +22,7 @@ from smartops.contracts.wire import LONGEST_TEXT
 from smartops.eventstore.results import Conflict
 from smartops.eventstore.rows import ParkedRow, StoredRow
 from smartops.eventstore.store import EventStore
+from smartops.redact import blanked
 from smartops.runtime.cues import Cue, Order, cue_of_message, cue_of_row
 from smartops.runtime.decision import Decision, Refusal
 from smartops.runtime.orders import Orders, unpack_command
@@ -92,9 +93,12 @@ class Parking:
         self._on_parked = on_parked
 
     async def give_up(self, handler: str, delivery: Delivery, reason: str) -> None:
-        """Park what a message stands for: an event if the log has it, or a command."""
+        """Park what a message stands for: an event if the log has it, or a command.
+
+        Errors like to quote what they stumbled over; the reason is shown, and told in the log.
+        """
         self._on_parked(handler)
-        message = delivery.message
+        message, reason = delivery.message, blanked(reason)
         if delivery.about.stream != EVENTS_STREAM:
             await self._orders.park(handler, message.subject, message.data, reason)
             return
@@ -146,7 +150,7 @@ class Parking:
             row = await self._store.event(parked.cause)
             return None if row is None else _Found(parked, row=row)
         if parked.payload is None:
-            return None
+            return None  # It held what must not lie there: whoever gave it gives it once more.
         return _Found(parked, command=unpack_command(self._orders.uncover(parked.payload)))
 
     async def _not_parked(self, handler: str, order: Order[ParkedRetry]) -> Refusal:
@@ -188,7 +192,7 @@ class Parking:
                 known = self._translate(error) or error
                 if isinstance(known, Outage):
                     raise known from error
-                reason = f"{type(error).__name__}: {error}"
+                reason = blanked(f"{type(error).__name__}: {error}")
                 if not isinstance(known, Retryable):
                     _log.warning("a retried trigger failed", exc_info=error)
                     return reason

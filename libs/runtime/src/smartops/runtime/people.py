@@ -57,6 +57,11 @@ class People:
             await self._read_on()
         return self._known.get((tenant, actor))
 
+    async def everybody(self, tenant: str) -> tuple[Known, ...]:
+        """All actors of a tenant, as of now."""
+        await self._read_on()
+        return tuple(known for (where, _), known in self._known.items() if where == tenant)
+
     async def _read_on(self) -> None:
         head = max((head.position for head in await self._store.heads()), default=0)
         while self._seen < head:

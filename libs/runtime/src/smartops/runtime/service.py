@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sized
+from collections.abc import Awaitable, Callable, Coroutine, Sized
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -30,16 +30,19 @@ from smartops.eventstore.store import EventStore
 from smartops.eventstore.sweeps import Handler, Sweeper
 from smartops.eventstore.timers import Timers
 from smartops.eventstore.units import ReadCondition, Trigger, Unit
+from smartops.redact import blanked
 from smartops.runtime.cues import Cue, Order, cue_of_message, cue_of_row
 from smartops.runtime.failpoints import ARMED, reach
 from smartops.runtime.listening import Listening, one, translate
 from smartops.runtime.metering import meter
 from smartops.runtime.orders import Orders
 from smartops.runtime.parking import Parking
+from smartops.runtime.people import People
 from smartops.runtime.plans import Plans
 from smartops.runtime.publisher import Publisher
 from smartops.runtime.reactor import Reaction, Reactor
 from smartops.runtime.recording import Cause, Recorder
+from smartops.runtime.rights import Rights
 from smartops.runtime.settings import ServiceSettings
 from smartops.runtime.spans import Spans
 from smartops.runtime.traces import Traces
@@ -85,6 +88,7 @@ class Service:
         self.views = Views(self.store)
         self.plans = Plans(self.store)
         self.orders = Orders(self.store, self.recorder, self.subjects)
+        self._rights = Rights(People(store), settings.command_roles)
         self.traces = Traces(self.store)
         self._spans = Spans(name, telemetry.tracer, self.traces)
         own = [spec for spec in HANDLERS if spec.service == name]
@@ -115,6 +119,7 @@ class Service:
         )
         self._wheel = Timers(self.store, self._fire, on_error=self._timer_failed)
         self._sweeper: Sweeper | None = None
+        self._afterwards: set[asyncio.Task[None]] = set()
         telemetry.metrics.read_gauge(
             "remembered",
             "Entries of the caches, all of them bounded.",
@@ -196,6 +201,10 @@ class Service:
             async def obey(order: Order[Any] | None) -> None:
                 if order is None:
                     return
+                refusal = await self._rights.refusal(order)
+                if refusal is not None:
+                    await self.orders.refuse(order, refusal)
+                    return
                 with await self._spans.of_order(order) as span:
                     traced = replace(order, traceparent=span.traceparent)
                     if await function(traced) is Reaction.ALREADY:
@@ -268,6 +277,20 @@ class Service:
         """The cause of what follows from a timer."""
         return Cause(Trigger(row.handler, row.timer_id, is_timer=True), task)
 
+    def carry_on(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Finish what a trigger began and no longer waits for: its handler is free for the next.
+
+        What goes wrong is logged; whatever depends on the work must be found by a timer. A stop
+        waits for it, as long as for handlers.
+
+        Args:
+            work: what is left to do.
+            name: for people.
+        """
+        task = asyncio.create_task(work, name=name)
+        self._afterwards.add(task)
+        task.add_done_callback(self._carried_on)
+
     # ---- life ------------------------------------------------------------------------------
 
     def probes(self) -> list[Probe]:
@@ -308,6 +331,9 @@ class Service:
         if self._sweeper is not None:
             await self._sweeper.stop()
         await self._listening.stop()
+        if self._afterwards:
+            grace = self.settings.shutdown_grace.total_seconds()
+            await asyncio.wait(self._afterwards, timeout=grace)
         await self._publisher.stop()
         await self._listening.close()
         await self.store.close()
@@ -328,7 +354,7 @@ class Service:
         except (ContractError, BlobCorrupt, BlobMissing) as error:
             if error.retryable:
                 raise
-            await self.store.park(name, row.event_id, f"{error.code}: {error}")
+            await self.store.park(name, row.event_id, blanked(f"{error.code}: {error}"))
             self.telemetry.metrics.parked(name)
 
     async def _fire(self, row: TimerRow) -> None:
@@ -337,6 +363,11 @@ class Service:
     def _timer_failed(self, row: TimerRow | None, error: Exception) -> None:
         name = row.name if row is not None else "the look for due timers"
         _log.warning("timer %s: %s", name, error, exc_info=error)
+
+    def _carried_on(self, task: asyncio.Task[None]) -> None:
+        self._afterwards.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.warning("%s: %s", task.get_name(), error, exc_info=error)
 
     def _sweep_failed(self, name: str, row: StoredRow | None, error: Exception) -> None:
         _log.warning(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from smartops.runtime.rights import read_command_roles
 
 __all__ = ["ServiceSettings"]
 
@@ -57,3 +59,10 @@ class ServiceSettings(BaseSettings):
 
     shutdown_grace: timedelta = timedelta(seconds=15)
     """For handlers in hand at SIGTERM."""
+
+    command_roles: Annotated[Mapping[str, tuple[str, ...]], AfterValidator(read_command_roles)] = (
+        Field(default_factory=dict)
+    )
+    """JSON object from commands to roles, such as {"run.resume": ["operator"]}: who gives such a
+    command needs one of them, beside what its decider asks for. What is not named everybody with a
+    credential of the tenant may. The same for all services."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from pydantic import JsonValue
+from pydantic_core import from_json
+from smartops.contracts.canonical import raw_digest
 from smartops.contracts.catalogue import EVENTS
 from smartops.contracts.errors import ContractError
 from smartops.contracts.folds import (
@@ -106,6 +109,19 @@ class Views:
         ):
             raise NotInLog(f"{cue.stream} holds no event {cue.id} at version {cue.version}")
         return folded
+
+    async def output(self, tenant: str, call: CallView) -> JsonValue:
+        """What a call brought out, also when it is too large to stand in its event.
+
+        Raises:
+            BlobMissing: the log does not hold it.
+        """
+        if call.output is not None or call.output_digest is None:
+            return call.output
+        output: JsonValue = from_json(
+            await self._store.blob(tenant, raw_digest(call.output_digest))
+        )
+        return output
 
     @staticmethod
     def _check_category(cue: Cue) -> None:

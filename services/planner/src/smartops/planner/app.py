@@ -50,7 +50,5 @@ async def wire(service: Service) -> None:
     if not keeper.keeps:
         _log.warning("no vault: intents with personal data are refused")
     else:
-        service.orders.fingerprint = keeper.fingerprint
-        service.orders.clean_text = keeper.clean_text
-        service.orders.cover, service.orders.uncover = keeper.cover, keeper.uncover
+        service.orders.keep_with(keeper)
     register(service, Tasks(service, agents, Intake(keeper)))

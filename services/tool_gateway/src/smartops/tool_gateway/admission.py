@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import timedelta
+from random import uniform
 
 from smartops.contracts.tools import Rate
 from smartops.contracts.wire import Purpose
@@ -16,10 +17,13 @@ from smartops.tool_gateway.permits import Permits
 from smartops.tool_gateway.ports import Answer, NotApplied, Unknown
 from smartops.tool_gateway.tools import Tool
 
-__all__ = ["Admission", "Admitted", "Later"]
+__all__ = ["LONGEST_PAUSE", "SLOT_PAUSE", "Admission", "Admitted", "Later"]
 
 SLOT_PAUSE = timedelta(milliseconds=250)
 """Before a call looks again whether a slot is free."""
+
+LONGEST_PAUSE = timedelta(minutes=1)
+"""Between two tries: a limit may be raised, and whoever took the permits may be gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,15 @@ class Later:
     reason: str
     """rate, concurrency or circuit_open."""
     wait: timedelta
+
+    def pause(self, tries: int) -> timedelta:
+        """How long to wait, having waited so many times before.
+
+        Nobody knows when a slot is free, and each look is an append: look ever more seldom. Spread,
+        so that those who wait for one moment do not all come at once.
+        """
+        growth = 2 ** min(tries, 4) if self.reason == "concurrency" else 1
+        return min(self.wait * growth, LONGEST_PAUSE) * uniform(1, 1.5)  # noqa: S311 - load only.
 
 
 @dataclass(slots=True)
@@ -67,8 +80,17 @@ class Admission:
         self._breakers = breakers
         self._tenant_rate = tenant_rate
 
-    async def admit(self, tenant: str, tool: Tool, purpose: Purpose) -> Admitted | Later:
+    async def admit(
+        self, tenant: str, tool: Tool, purpose: Purpose, *, again: bool = False
+    ) -> Admitted | Later:
         """Take all that the call needs, or nothing but permits of a rate.
+
+        Args:
+            tenant: whose call.
+            tool: that carries it out.
+            purpose: taking back is owed, whatever the rates are.
+            again: it was let out before, and is sent once more or read back. Then it has spent its
+                permits of rates; its slot it has given back.
 
         Raises:
             StoreUnavailable: permits could not be leased.
@@ -78,7 +100,7 @@ class Admission:
             return Later("circuit_open", pause)
         admitted = Admitted(breaker, self._permits)
         try:
-            later = await self._take(tenant, tool, purpose, admitted)
+            later = await self._take(tenant, tool, admitted, free=again or purpose is Purpose.UNDO)
         except BaseException:
             admitted.done(None)
             raise
@@ -88,7 +110,7 @@ class Admission:
         return admitted
 
     async def _take(
-        self, tenant: str, tool: Tool, purpose: Purpose, admitted: Admitted
+        self, tenant: str, tool: Tool, admitted: Admitted, *, free: bool
     ) -> Later | None:
         described = tool.descriptor
         scope = f"tool/{described.name}"
@@ -97,7 +119,7 @@ class Admission:
             if not await self._permits.occupy(tenant, scope, described.concurrency, longest):
                 return Later("concurrency", SLOT_PAUSE)
             admitted.slot = (tenant, scope)
-        if purpose is Purpose.UNDO:
+        if free:
             return None
         for limited, rate in (("tenant", self._tenant_rate), (scope, described.rate)):
             if rate is not None:

@@ -18,6 +18,7 @@ from smartops.tool_gateway.adapters.fleet import FleetDriver
 from smartops.tool_gateway.adapters.json_api import JsonApi
 from smartops.tool_gateway.adapters.latency import LatencyDriver
 from smartops.tool_gateway.adapters.prometheus import PrometheusDriver
+from smartops.tool_gateway.bindings import check_bindings
 from smartops.tool_gateway.bundle import engines_of
 from smartops.tool_gateway.calls import Calls, Limits
 from smartops.tool_gateway.handlers import register
@@ -56,6 +57,7 @@ async def wire(service: Service) -> Callable[[], Awaitable[None]]:
         tools += _prometheus(settings, settings.prometheus_url, egress)
     egress.check(tools)
     registry = Registry(tools)
+    check_bindings(settings.secret_bindings, [tool.descriptor.name for tool in tools])
     opa = OpaAt.of(settings.opa_url, settings.opa_token_file, settings.opa_timeout)
     engines = engines_of(service, settings.bundle, opa)
 
@@ -67,8 +69,8 @@ async def wire(service: Service) -> Callable[[], Awaitable[None]]:
     vault = Vault(service.store, opener)
     keeper = _keeper(service, settings, opener)
     if keeper.keeps:
-        service.orders.clean_text = keeper.clean_text
-    secrets = Secrets(settings.secrets_dir, vault, keeper, own=_credentials(settings))
+        service.orders.keep_with(keeper)
+    secrets = _secrets(settings, vault, keeper)
     limits = Limits(settings.reads_per_task, settings.tenant_rate)
     calls = Calls(service, registry, engines, secrets, limits)
     service.needs("policy", engines.trouble)
@@ -94,6 +96,16 @@ def _keeper(service: Service, settings: GatewaySettings, opener: Opener | None) 
         _log.warning("no vault: personal data in answers is blanked, and lost")
         return Keeper(service.store, finder)
     return Keeper(service.store, finder, read_token_key(settings.pii_key_file), opener.sealer)
+
+
+def _secrets(settings: GatewaySettings, vault: Vault, keeper: Keeper) -> Secrets:
+    own, bindings = _credentials(settings), settings.secret_bindings
+    secrets = Secrets(settings.secrets_dir, vault, keeper, own, bindings)
+    if settings.secrets_dir is not None and not bindings:
+        _log.warning("no secret is bound (SMARTOPS_SECRET_BINDINGS): no tool is told any")
+    if missing := secrets.missing():
+        _log.warning("bound, and not in the folder of secrets: %s", ", ".join(missing))
+    return secrets
 
 
 def _credentials(settings: GatewaySettings) -> tuple[str, ...]:

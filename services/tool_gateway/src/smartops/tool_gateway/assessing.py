@@ -7,20 +7,24 @@ from dataclasses import replace
 from datetime import datetime
 
 from pydantic import ValidationError
-from smartops.contracts.events import CallFacts, Decided, PolicyInForce
+from smartops.contracts.events import CallFacts, Decided, PolicyInForce, UndoEntitlement
+from smartops.contracts.folds import BY_POLICY
 from smartops.contracts.wire import Purpose
 from smartops.policy_engine import GrantInput, ToolCallInput, ask
 from smartops.redact import MissingPersonal, RedactError, resolve
+from smartops.tool_gateway.bindings import NotBound
 from smartops.tool_gateway.checks import (
     Denial,
     Permit,
     check_attempt,
+    check_course,
     check_going,
     check_place,
     check_read,
     check_step,
     check_undo,
 )
+from smartops.tool_gateway.conditions import check_condition
 from smartops.tool_gateway.context import Context
 from smartops.tool_gateway.promises import check_promises
 from smartops.tool_gateway.reach import check_budget, check_reach
@@ -65,12 +69,14 @@ class Assessor:
                     self._now(),
                 )
             case Purpose.UNDO:
-                permit = check_undo(request, context.run, context.gate, context.undone)
+                permit = check_undo(request, known, context.run, context.gate, context.undone)
         if isinstance(permit, Denial):
             return permit
         if (denial := check_going(context.run)) is not None:
             return denial
         if (denial := check_attempt(request, context.earlier)) is not None:
+            return denial
+        if (denial := check_course(context.skipped)) is not None:
             return denial
         if (denial := _reach(context, permit)) is not None:
             return denial
@@ -81,8 +87,12 @@ class Assessor:
         try:
             # Resolved for the check and then forgotten: what is stored are the references.
             resolved = resolve(
-                permit.arguments, self._secrets.lookup, personal=looked_up(context.personal)
+                permit.arguments,
+                self._secrets.telling(context.tenant, request.tool),
+                personal=looked_up(context.personal),
             )
+        except NotBound as error:
+            return Denial(error.code, "gateway.secrets", str(error))
         except MissingPersonal as error:
             return Denial(error.code, "gateway.vault", str(error))
         except RedactError as error:
@@ -102,6 +112,18 @@ class Assessor:
             )
             return Denial("bad_arguments", "gateway.arguments", said.value)
         return self._policy(context, tool, permit)
+
+    def check_way_back(self, tenant: str, undo: UndoEntitlement) -> Denial | None:
+        """Whether what would take a step back is told the secrets that it needs.
+
+        Looked at before the step: once it is done, it is too late to find out.
+        """
+        try:
+            self._secrets.check(tenant, undo.tool, undo.arguments)
+        except NotBound as error:
+            why = f"it could not be taken back: {error}"
+            return Denial(error.code, "gateway.secrets", why)
+        return None
 
     def _policy(
         self, context: Context, tool: Tool, permit: Permit
@@ -138,7 +160,7 @@ class Assessor:
         if not verdict.allow:
             first, *others = verdict.denials
             return Denial(
-                "policy",
+                BY_POLICY,
                 first.rule,
                 first.message,
                 tuple((other.rule, other.message) for other in others),
@@ -190,7 +212,11 @@ def _reach(context: Context, permit: Permit) -> Denial | None:
     grant = context.gate.grant
     if permit.step is None or context.plan is None or grant is None or grant.envelope is None:
         return None
-    return check_reach(context.request, permit.step, context.run, context.plan, grant.envelope)
+    envelope, run, plan = grant.envelope, context.run, context.plan
+    outside = check_reach(context.request, permit.step, run, plan, envelope)
+    if outside is not None or envelope.condition is None:
+        return outside
+    return check_condition(run, plan, envelope.condition, context.samples)
 
 
 def _milliseconds(moment: datetime) -> int:

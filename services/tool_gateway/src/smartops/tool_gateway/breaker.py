@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from smartops.redact import MissingPersonal, UnknownSecret
 from smartops.tool_gateway.ports import Answer, NotApplied, Unknown
 
 __all__ = ["FAILURES", "Breaker", "Breakers"]
@@ -18,6 +19,17 @@ FAILURES = 5
 _FIRST = timedelta(seconds=2)
 _LONGEST = timedelta(minutes=1)
 _SILENT = frozenset({"unreachable", "no_answer"})
+_NOT_ASKED = frozenset(
+    {
+        "too_late",
+        "fenced",
+        "egress_refused",
+        "not_carried_out_here",
+        MissingPersonal.code,
+        UnknownSecret.code,
+    }
+)
+"""Said on this side, before a byte had left: no sign of life, and none of death."""
 
 
 @dataclass(slots=True)
@@ -50,9 +62,16 @@ class Breaker:
 
     def heard(self, answer: Answer | NotApplied | Unknown, now: float) -> None:
         """What a call that went out came to."""
-        silent = isinstance(answer, Unknown) or (
-            isinstance(answer, NotApplied) and answer.code in _SILENT
-        )
+        match answer:
+            case NotApplied(code=code) if code in _NOT_ASKED:
+                self.trying = False
+                return
+            case NotApplied(code=code):
+                silent = code in _SILENT
+            case Unknown():
+                silent = not answer.answered
+            case Answer():
+                silent = False
         if not silent:
             self.failures = self.opened = 0
             self.trying = False

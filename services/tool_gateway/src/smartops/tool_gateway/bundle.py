@@ -9,7 +9,8 @@ from smartops.policy_engine import (
     OpaAt,
     PolicyEngine,
     default_bundle_path,
-    make_engine,
+    in_slices,
+    loading_engine,
 )
 from smartops.runtime.engines import Engines
 from smartops.runtime.service import Service
@@ -28,10 +29,10 @@ def engines_of(service: Service, local: Path | None, opa: OpaAt | None = None) -
         opa: the server that evaluates them; None: this process.
     """
 
-    def make(document: bytes) -> PolicyEngine:
-        return make_engine(Bundle.from_document(document), opa)
+    async def make(document: bytes) -> PolicyEngine:
+        return await in_slices(loading_engine(Bundle.from_document(document), opa))
 
-    def given() -> PolicyEngine:
-        return make_engine(Bundle.read(local or default_bundle_path()), opa)
+    async def given() -> PolicyEngine:
+        return await in_slices(loading_engine(Bundle.read(local or default_bundle_path()), opa))
 
     return Engines(service.views.bundle, service.store, make, given)

@@ -7,8 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
-from smartops.contracts.events import CallFacts, ToolCallRequested
-from smartops.contracts.ids import call_id, tool_key
+from smartops.contracts.events import (
+    CallFacts,
+    ToolCallDispatched,
+    ToolCallRequested,
+    UndoEntitlement,
+)
+from smartops.contracts.ids import tool_key
 from smartops.contracts.streams import parse_stream, stream
 from smartops.contracts.tools import Rate
 from smartops.contracts.wire import Category, Purpose
@@ -22,13 +27,15 @@ from smartops.runtime.reactor import Reaction
 from smartops.runtime.recording import Cause
 from smartops.runtime.service import Service
 from smartops.tool_gateway import domain
-from smartops.tool_gateway.admission import Admission, Later
+from smartops.tool_gateway.admission import Admission, Admitted, Later
 from smartops.tool_gateway.assessing import Assessor
+from smartops.tool_gateway.attempts import first_sent
 from smartops.tool_gateway.breaker import Breakers
 from smartops.tool_gateway.bundle import PolicyEngines
 from smartops.tool_gateway.carrying import Carrier
 from smartops.tool_gateway.checks import Denial, Permit, bind_undo
 from smartops.tool_gateway.context import Context, Contexts
+from smartops.tool_gateway.course import Course
 from smartops.tool_gateway.doubts import Doubts
 from smartops.tool_gateway.leases import Leases
 from smartops.tool_gateway.leases import evolve as evolve_leases
@@ -71,10 +78,11 @@ class Calls:
         self._service = service
         self._views = service.views
         self._registry = registry
-        self._contexts = Contexts(service.views, service.plans, engines, secrets)
+        self._calls = service.reactor(Call(), evolve)
+        course = Course(self._calls.folds)
+        self._contexts = Contexts(service.views, service.plans, engines, secrets, course)
         self._assessor = Assessor(secrets, service.store.db_now, limits.reads_per_task)
         self._carrier = Carrier(secrets, service.telemetry.tracer)
-        self._calls = service.reactor(Call(), evolve)
         self._sender = Sender(self._calls, self._carrier, service.store.incarnation)
         leases = service.reactor(Leases(), evolve_leases)
         self.permits = Permits(leases, service.store.db_now, service.store.incarnation.current)
@@ -87,7 +95,9 @@ class Calls:
         )
         self._admission = Admission(self.permits, breakers, limits.tenant_rate)
         self._waiting = Waiting(service, self._calls)
-        self.doubts = Doubts(service, registry, self._calls, self._carrier, self._sender)
+        self.doubts = Doubts(
+            service, registry, self._calls, self._carrier, self._sender, self._admission
+        )
 
     async def waited(self, row: TimerRow) -> None:
         """A call that was put off may go out now, perhaps."""
@@ -119,7 +129,10 @@ class Calls:
         tool = self._registry.get(request.tool)
         checked = self._assessor.check(context, tool)
         if isinstance(checked, Denial) or tool is None:
-            await self._deny(name, cause, cue, request)
+            try:
+                await self._deny_on_facts(name, cause, cue, request)
+            except StaleDenial:
+                await self.handle(cue, waited, tries)
             return
         entry = await self._admission.admit(cue.tenant, tool, request.purpose)
         if isinstance(entry, Later):
@@ -130,14 +143,22 @@ class Calls:
                 away = NotApplied("circuit_open", "its system does not answer", retryable=True)
                 await self._record(name, cause, checked, context, away, 0)
             return
-        answer: Answer | NotApplied | Unknown | None = None
+        if tool.descriptor.category is Category.READ:
+            await self._read(name, cause, checked, context, tool, entry)
+            return
+        fuse: Fuse | None = None
         try:
-            if tool.descriptor.category is Category.READ:
-                answer = await self._read(name, cause, checked, context, tool)
-            else:
-                answer = await self._dispatch(name, cause, cue, request, tool)
+            fuse = await self._dispatch(name, cause, cue, request, tool)
         finally:
-            entry.done(answer)
+            if fuse is None:
+                entry.done(None)
+        if fuse is not None:
+            sending = self._sender.send(name, request.call, tool, fuse, entry)
+            if waited is None:
+                await sending
+            else:
+                # Its timer has fired and is gone; others wait for their turn with the timers.
+                self._service.carry_on(sending, f"send {name}")
 
     async def _read(
         self,
@@ -146,14 +167,18 @@ class Calls:
         checked: tuple[Permit, CallFacts],
         context: Context,
         tool: Tool,
-    ) -> Answer | NotApplied | Unknown:
+        entry: Admitted,
+    ) -> None:
         permit, facts = checked
-        answer, took = await self._carrier.carry_out(
-            name, facts, permit.arguments, tool, context.request.call
-        )
-        answer = as_rehearsed(tool.descriptor, answer)
-        await self._record(name, cause, checked, context, answer, took)
-        return answer
+        answer: Answer | NotApplied | Unknown | None = None
+        try:
+            answer, took = await self._carrier.carry_out(
+                name, facts, permit.arguments, tool, context.request.call
+            )
+            answer = as_rehearsed(tool.descriptor, answer)
+            await self._record(name, cause, checked, context, answer, took)
+        finally:
+            entry.done(answer)
 
     async def _record(
         self,
@@ -205,8 +230,11 @@ class Calls:
 
     async def _dispatch(
         self, name: str, cause: Cause, cue: Cue, request: ToolCallRequested, tool: Tool
-    ) -> Answer | NotApplied | Unknown | None:
-        """Commit, then send. The socket opens only after `tool.call.dispatched` is on disk."""
+    ) -> Fuse | None:
+        """Commit. The socket opens only after `tool.call.dispatched` is on disk.
+
+        Returns what burns until it may be sent no more; None if it must not go out.
+        """
         before = await self._before(cue, request, tool)
         timeout = timedelta(milliseconds=tool.descriptor.timeout_ms)
         fuse: Fuse | None = None
@@ -228,6 +256,8 @@ class Calls:
                 )
                 return self._denied(call, cue, request, denial, context)
             undo = bind_undo(permit.step, before.output if before is not None else None)
+            if isinstance(undo, UndoEntitlement):
+                undo = self._assessor.check_way_back(cue.tenant, undo) or undo
             if isinstance(undo, Denial):
                 undo = replace(undo, evidence=permit.evidence)
                 return self._denied(call, cue, request, undo, context)
@@ -250,7 +280,7 @@ class Calls:
         reaction = await self._calls.react(name, cause, decide, new=True)
         if reaction is Reaction.DONE and fuse is not None:
             await reach("dispatch.after", request.task)
-            return await self._sender.send(name, request.call, tool, fuse)
+            return fuse
         return None
 
     async def _before(
@@ -261,23 +291,18 @@ class Calls:
         undoing = request.purpose is Purpose.UNDO and not tool.descriptor.compare_and_set
         if reader is None or undoing:
             return None
-        if request.attempt > 1:
-            first = stream(
-                cue.tenant, "call", call_id(cue.stream, request.question, request.purpose, 1)
-            )
-            sent = (await self._calls.folds.load(first)).state.dispatched
-            if sent is not None:
-                return Answer(sent.before)
+
+        async def load(call: UUID) -> ToolCallDispatched | None:
+            # Another process may have sent it.
+            found = await self._calls.folds.load(stream(cue.tenant, "call", call), fresh=True)
+            return found.state.dispatched
+
+        sent = await first_sent(request, cue.stream, load)
+        if sent is not None:
+            return Answer(sent.before)
         return await self._carrier.look(reader, cue.tenant, request)
 
     # ---- denials ---------------------------------------------------------------------------
-
-    async def _deny(self, name: str, cause: Cause, cue: Cue, request: ToolCallRequested) -> None:
-        """Deny, but only on facts that hold at the append: a stale view must not refuse work."""
-        try:
-            await self._deny_on_facts(name, cause, cue, request)
-        except StaleDenial:
-            await self.handle(cue)
 
     async def deny_waiting(self, cue: Cue) -> None:
         """Deny a call that has not gone out, if it may not go out any more; else leave it alone."""
@@ -291,6 +316,12 @@ class Calls:
     async def _deny_on_facts(
         self, name: str, cause: Cause, cue: Cue, request: ToolCallRequested
     ) -> None:
+        """Deny, but only on facts that hold at the append: a stale view must not refuse work.
+
+        Raises:
+            StaleDenial: on these facts it may go out.
+        """
+
         async def decide(call: Call, fresh: bool) -> Decision:  # noqa: FBT001
             context = await self._contexts.gather(cue, request, fresh=True)
             del fresh

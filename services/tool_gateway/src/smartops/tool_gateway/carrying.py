@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
+import traceback
 from collections.abc import Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -28,12 +31,18 @@ from smartops.telemetry.attributes import (
     execute_tool,
 )
 from smartops.telemetry.tracing import Fields, Span, Tracer
+from smartops.tool_gateway.bindings import NotBound
 from smartops.tool_gateway.ports import Answer, NotApplied, Outbound, Unknown
 from smartops.tool_gateway.secrets import Secrets, looked_up
 from smartops.tool_gateway.tools import Tool
 from smartops.tool_gateway.tools.sensitive import without
 
 __all__ = ["Carrier"]
+
+_log = logging.getLogger(__name__)
+
+_OVERTIME = timedelta(seconds=1)
+"""For a driver to say itself that its time is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +75,11 @@ class Carrier:
         tenant = parse_stream(name).tenant
         personal = await self._secrets.personal(tenant, facts.task, arguments)
         try:
-            resolved = resolve(arguments, self._secrets.lookup, personal=looked_up(personal))
-        except (MissingPersonal, UnknownSecret) as error:
-            # It was there when the call was let go, and was erased since.
+            telling = self._secrets.telling(tenant, tool.descriptor.name)
+            resolved = resolve(arguments, telling, personal=looked_up(personal))
+        except (MissingPersonal, NotBound, UnknownSecret) as error:
+            # It was there when the call was let go, and was erased or unbound since; or a write
+            # is read back through a tool that is not told what the write was.
             return NotApplied(error.code, str(error), retryable=False), 0.0
         if not isinstance(resolved, dict):
             raise TypeError("arguments are an object")
@@ -85,9 +96,11 @@ class Carrier:
                 max_bytes=tool.descriptor.max_output_bytes,
             )
             began = time.perf_counter()
-            answer = await tool.driver.call(outbound)
+            answer = await _asked(tool, outbound)
             took = (time.perf_counter() - began) * 1000
-            told = _Told(tenant, facts.task, personal.values(), self._secrets.told(arguments))
+            # By all that the call is about: what a write was told, its read-back may say.
+            secret = self._secrets.told(facts.arguments)
+            told = _Told(tenant, facts.task, personal.values(), secret)
             typed = await self._typed(tool, answer, told)
             _mark(span, typed)
         return typed, round(took, 3)
@@ -109,7 +122,7 @@ class Carrier:
                 max_bytes=reader.descriptor.max_output_bytes,
             )
             told = _Told(tenant, request.task, (), self._secrets.told(None))
-            typed = await self._typed(reader, await reader.driver.call(outbound), told)
+            typed = await self._typed(reader, await _asked(reader, outbound), told)
             _mark(span, typed)
         return typed
 
@@ -131,7 +144,7 @@ class Carrier:
         try:
             output: JsonValue = tool.output.model_validate(answer.output).model_dump(mode="json")
         except ValidationError as error:
-            return Unknown(f"the answer is not what {tool.descriptor.name} declares: {error.title}")
+            return _odd(f"the answer is not what {tool.descriptor.name} declares: {error.title}")
         output = without(output, tool.descriptor.sensitive_fields)
         redacted = self._secrets.keeper.take_out_foreign(
             told.tenant,
@@ -143,11 +156,11 @@ class Carrier:
         try:
             stored = canonical(redacted.value)
         except Malformed as error:
-            return Unknown(f"the answer cannot be recorded: {error}")
+            return _odd(f"the answer cannot be recorded: {error}")
         limit = tool.descriptor.max_output_bytes
         if limit is not None and len(stored) > limit:
             # Drivers stop reading there; of one that does not, no more is believed for that.
-            return Unknown(f"the answer is longer than {limit} bytes")
+            return _odd(f"the answer is longer than {limit} bytes")
         await self._secrets.keeper.keep(told.tenant, told.task, redacted.found)
         return Answer(redacted.value)
 
@@ -162,6 +175,30 @@ class Carrier:
     def _span(self, tool: str, phase: Phase, about: Fields) -> AbstractContextManager[Span]:
         about = {OPERATION: "execute_tool", TOOL_NAME: tool, **about}
         return self._tracer.span(execute_tool(tool), "client", None, about, phase=phase)
+
+
+async def _asked(tool: Tool, outbound: Outbound) -> Answer | NotApplied | Unknown:
+    """What its driver says; one that breaks its word, by raising or by never ending, says nothing.
+
+    Nobody knows how far it had come. Without an outcome the call would be asked for again and
+    again, or waited for until its deadline, or hold its slot for ever.
+    """
+    try:
+        async with asyncio.timeout((outbound.timeout + _OVERTIME).total_seconds()):
+            return await tool.driver.call(outbound)
+    except TimeoutError:
+        _log.error("the driver of %s did not keep to its time", outbound.tool)
+        return Unknown(f"its driver did not end within {outbound.timeout.total_seconds():g} s")
+    except Exception as error:  # noqa: BLE001 - logged, and recorded as what it is: unknown.
+        # Where, and not what: its text may hold what the tool was told.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        told = (outbound.tool, type(error).__name__, place.filename, place.lineno)
+        _log.error("the driver of %s failed: %s at %s:%s", *told)
+        return Unknown(f"its driver failed: {type(error).__name__}")
+
+
+def _odd(reason: str) -> Unknown:
+    return Unknown(reason, answered=True)
 
 
 def _mark(span: Span, answer: Answer | NotApplied | Unknown) -> None:

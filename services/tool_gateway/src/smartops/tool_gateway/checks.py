@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from smartops.contracts.deciding import Evidence
 from smartops.contracts.errors import Malformed
 from smartops.contracts.events import CallFacts, PolicyInForce, ToolCallRequested, UndoEntitlement
-from smartops.contracts.folds import STOPPING, CallStatus, CallView, GateView, RunView
+from smartops.contracts.folds import FINAL, STOPPING, CallStatus, CallView, GateView, RunView
 from smartops.contracts.ids import call_id, question_about
 from smartops.contracts.maintenance import OUTSIDE_WINDOW, is_open
 from smartops.contracts.plan import Plan, Step
@@ -26,6 +26,7 @@ __all__ = [
     "Permit",
     "bind_undo",
     "check_attempt",
+    "check_course",
     "check_going",
     "check_place",
     "check_read",
@@ -38,6 +39,7 @@ __all__ = [
 
 
 _NOT_APPLIED = frozenset({CallStatus.DENIED, CallStatus.FAILED, CallStatus.NOT_APPLIED})
+_APPLIED = frozenset({CallStatus.SUCCEEDED, CallStatus.APPLIED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,14 @@ def check_attempt(request: ToolCallRequested, earlier: CallView | None) -> Denia
     )
 
 
+def check_course(skipped: str | None) -> Denial | None:
+    """What the plan puts before a step was really done: not by the run's word, by its calls'."""
+    if skipped is None:
+        return None
+    why = f"step {skipped} comes before it, and no call shows that it was applied"
+    return Denial("phase_order", "gateway.steps_before", why)
+
+
 def check_going(run: RunView) -> Denial | None:
     """A run that stops lets nothing more go out, of whichever kind; so it comes to rest soon.
 
@@ -201,9 +211,17 @@ def check_going(run: RunView) -> Denial | None:
 
 
 def check_undo(
-    request: ToolCallRequested, run: RunView, gate: GateView, done: CallView
+    request: ToolCallRequested,
+    tool: ToolDescriptor | None,
+    run: RunView,
+    gate: GateView,
+    done: CallView,
 ) -> Permit | Denial:
-    """Undo is owed: expiry, revocation and bundle changes do not stop it, only a halt does."""
+    """Undo is owed: expiry, revocation and bundle changes do not stop it, only a halt does.
+
+    It is owed for what was applied, and to a run that is not over: later the target is somebody
+    else's, and to put an old state back would be a change that nobody approved.
+    """
     if request.call not in run.requests:
         return Denial("not_requested", "gateway.request", "the run asked for no such call")
     if gate.grant is None or run.started is None or gate.grant.run != run.started.run:
@@ -211,16 +229,24 @@ def check_undo(
         return Denial("grant_mismatch", "gateway.grant", "the task's grant is for another run")
     if gate.halted is not None:
         return Denial("halted", "gateway.halt", f"the task is halted: {gate.halted.reason}")
+    if run.ended in FINAL:
+        return Denial("run_ended", "gateway.run", f"the run has ended: {run.ended}")
     undone = run.requests.get(request.undoes) if request.undoes is not None else None
     if undone is None or undone.purpose is not Purpose.DO:
         return Denial("not_its_call", "gateway.undo", "the run made no such call")
     if done.undo is None:
         return Denial("no_entitlement", "gateway.undo", "the call left no right to take it back")
+    if done.status not in _APPLIED:
+        return Denial(
+            "no_entitlement", "gateway.undo", "the call is not known to have been applied"
+        )
     if (done.undo.tool, done.undo.version) != (request.tool, request.version):
         return Denial("undo_mismatch", "gateway.undo", "another tool than the entitlement's")
     if undone.target != request.target:
         return Denial("undo_mismatch", "gateway.undo", "another target than the call's")
-    return Permit(done.undo.arguments, None, gate.grant.grant)
+    # By version, not by digest: what a tool declares of itself may grow, and undo is owed. What its
+    # arguments mean changes with the version, and these were bound for another.
+    return _tool_is(request, tool) or Permit(done.undo.arguments, None, gate.grant.grant)
 
 
 def may_not_go_again(facts: CallFacts, gate: GateView, now: datetime) -> str | None:
@@ -273,7 +299,9 @@ def _grant_holds(
         return Denial(
             "grant_mismatch", "gateway.grant", "the grant is of another plan than was approved"
         )
-    if (grant.run, grant.grant, grant.plan_hash) != (
+    # A run that policy stopped goes on under a later grant than it began under.
+    begun = gate.begun or grant.grant
+    if (grant.run, begun, grant.plan_hash) != (
         started.run,
         started.grant,
         started.plan_hash,
@@ -281,6 +309,8 @@ def _grant_holds(
         return Denial("grant_mismatch", "gateway.grant", "the grant is for another run or plan")
     if gate.halted is not None:
         return Denial("halted", "gateway.halt", f"the task is halted: {gate.halted.reason}")
+    if gate.returned is not None:
+        return Denial("returned", "gateway.grant", "the plan went back to the gate, and waits")
     if gate.revoked is not None:
         return Denial("revoked", "gateway.grant", f"the grant was revoked: {gate.revoked.reason}")
     if gate.cancel is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,6 @@ from uuid import UUID
 from smartops.contracts.errors import Malformed
 from smartops.contracts.events import TaskApprovalGranted, ToolCallRequested
 from smartops.contracts.folds import CallStatus, CallView, GateView, RunView
-from smartops.contracts.ids import call_id
 from smartops.contracts.plan import Plan
 from smartops.contracts.streams import PLATFORM, parse_stream, stream
 from smartops.contracts.wire import Environment, Purpose
@@ -22,12 +21,15 @@ from smartops.runtime.cues import Cue
 from smartops.runtime.engines import InForce
 from smartops.runtime.plans import Plans
 from smartops.runtime.views import Views
+from smartops.tool_gateway.attempts import earlier_attempt
 from smartops.tool_gateway.bundle import PolicyEngines
+from smartops.tool_gateway.conditions import samples_of
+from smartops.tool_gateway.course import Course
 from smartops.tool_gateway.grounds import borne_out
 from smartops.tool_gateway.promises import rehearsals
 from smartops.tool_gateway.secrets import Secrets
 
-__all__ = ["Context", "Contexts", "earlier_attempt"]
+__all__ = ["Context", "Contexts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,12 @@ class Context:
     reads: tuple[tuple[str, int], ...]
     reads_asked: int = 0
     """Reads that the requester's stream asked for up to now, this one included."""
+    skipped: str | None = None
+    """A step that comes before this one and was not applied, if there is one."""
     simulated: bool = False
     """Whether the rehearsal that the tool wants has succeeded; false where it wants none."""
+    samples: Mapping[UUID, CallView] = field(default_factory=dict)
+    """What is to show that the grant's condition holds, where it names one."""
     personal: Mapping[str, Personal] = field(default_factory=dict, repr=False)
     """What stands behind the tokens in the arguments that this may be about, as far as it is
     there."""
@@ -61,8 +67,14 @@ class Contexts:
     """Reads contexts."""
 
     def __init__(
-        self, views: Views, plans: Plans, engines: PolicyEngines, secrets: Secrets
+        self,
+        views: Views,
+        plans: Plans,
+        engines: PolicyEngines,
+        secrets: Secrets,
+        course: Course,
     ) -> None:
+        self._course = course
         self._views = views
         self._plans = plans
         self._engines = engines
@@ -154,9 +166,33 @@ class Contexts:
             undone=undone,
             earlier=await self._earlier(cue, request),
             reads=tuple(reads),
+            skipped=await self._skipped(cue, request, run.state, plan),
             simulated=await self.simulated(cue.tenant, request, run.state, plan),
+            samples=await self._samples(cue.tenant, request, run.state, grant),
             personal=await self._personal(cue.tenant, request, plan, undone),
         )
+
+    async def _samples(
+        self,
+        tenant: str,
+        request: ToolCallRequested,
+        run: RunView,
+        grant: TaskApprovalGranted | None,
+    ) -> Mapping[UUID, CallView]:
+        envelope = None if grant is None else grant.envelope
+        if request.purpose is not Purpose.DO or envelope is None or envelope.condition is None:
+            return {}
+        return await samples_of(self._views, tenant, run)
+
+    async def _skipped(
+        self, cue: Cue, request: ToolCallRequested, run: RunView, plan: Plan | None
+    ) -> str | None:
+        step = request.step
+        if request.purpose is not Purpose.DO or plan is None or step is None:
+            return None
+        if step not in plan.by_hash():
+            return None
+        return await self._course.skipped(cue.stream, run, plan, step)
 
     async def _personal(
         self, tenant: str, request: ToolCallRequested, plan: Plan | None, undone: CallView
@@ -201,23 +237,3 @@ class Contexts:
             return (await self._views.call.load(name, fresh=True)).state
 
         return await earlier_attempt(request, cue.stream, load)
-
-
-async def earlier_attempt(
-    request: ToolCallRequested, where: str, load: Callable[[UUID], Awaitable[CallView]]
-) -> CallView | None:
-    """The attempt that tells whether this one is due; None for a first attempt.
-
-    A denied one says nothing of those before it: the third attempt at what was done by the first
-    would be due, because the second was denied for that very reason.
-
-    Args:
-        request: the attempt.
-        where: the stream that it stands in.
-        load: a call as the log shows it.
-    """
-    for attempt in range(request.attempt - 1, 0, -1):
-        view = await load(call_id(where, request.question, request.purpose, attempt))
-        if view.status is not CallStatus.DENIED or attempt == 1:
-            return view
-    return None

@@ -21,9 +21,11 @@ from smartops.runtime.people import People
 from smartops.runtime.reactor import Reaction, Reactor
 from smartops.runtime.service import Service
 from smartops.tool_gateway import domain, settling
+from smartops.tool_gateway.admission import Admission, Admitted, Later
 from smartops.tool_gateway.carrying import Carrier
 from smartops.tool_gateway.checks import may_not_go_again, out_of_turn
-from smartops.tool_gateway.ports import Answer, NotApplied
+from smartops.tool_gateway.ports import Answer, NotApplied, Unknown
+from smartops.tool_gateway.resending import Resender, waited
 from smartops.tool_gateway.sending import Fuse, Sender
 from smartops.tool_gateway.settling import Again, Found, Settler
 from smartops.tool_gateway.state import Call
@@ -42,12 +44,14 @@ class Doubts:
         calls: Reactor[Call],
         carrier: Carrier,
         sender: Sender,
+        admission: Admission,
     ) -> None:
         self._service = service
         self._registry = registry
         self._calls = calls
         self._carrier = carrier
         self._sender = sender
+        self._resender = Resender(service, calls, sender, admission)
         self._people = People(service.store)
 
     async def send_again(self, row: TimerRow) -> None:
@@ -55,6 +59,13 @@ class Doubts:
         sent = await self._sent(row.stream)
         tool = self._registry.get(sent.facts.tool)
         ident = UUID(parse_stream(row.stream).id)
+        entry = await self._resender.admit(row, tool, sent.facts.purpose)
+        if isinstance(entry, Later):
+            if await self._resender.put_off(row, sent, entry):
+                return
+            entry, silent = None, True
+        else:
+            silent = False
         fuse: Fuse | None = None
 
         async def decide(call: Call, _fresh: bool) -> Decision:  # noqa: FBT001
@@ -64,10 +75,10 @@ class Doubts:
                 return NOTHING
             stop, reads = await self._stop(row.stream, sent)
             stop = stop or await self._out_of_turn(row.stream, sent)
-            why = f"{call.uncertain.reason}; then {stop}"
+            why = f"{call.uncertain.reason}; then {stop or 'its system did not answer for long'}"
             if tool is None or tool.descriptor.digest() != sent.facts.schema_digest:
                 why = f"{call.uncertain.reason}; then {sent.facts.tool} is another tool by now"
-            elif stop is None:
+            elif stop is None and not silent:
                 timeout = timedelta(milliseconds=tool.descriptor.timeout_ms)
                 lit = await self._sender.light(timeout)
                 now = self._service.store.db_now()
@@ -76,10 +87,7 @@ class Doubts:
                 return decision
             return replace(domain.leave_to_person(call, ident, why), reads=reads)
 
-        cause = self._service.cause_of_timer(row, sent.facts.task)
-        reaction = await self._calls.react(row.stream, cause, decide)
-        if reaction is Reaction.DONE and fuse is not None and tool is not None:
-            await self._sender.send(row.stream, ident, tool, fuse)
+        await self._resender.react(row, sent, decide, lambda: fuse, tool, entry)
 
     async def watch(self, row: TimerRow) -> None:
         """Look whether the sender of a long call lives."""
@@ -100,12 +108,24 @@ class Doubts:
         call = (await self._calls.folds.load(row.stream, fresh=True)).state
         sent = await self._sent(row.stream)
         tool = self._registry.get(sent.facts.tool)
+        probe = self._registry.get(tool.descriptor.probe or "") if tool is not None else None
         ident = UUID(parse_stream(row.stream).id)
+        looking = await self._resender.admit(row, probe, Purpose.OBSERVE)
+        if isinstance(looking, Later):
+            if await self._resender.put_off(row, sent, looking):
+                return
+            looking = None  # Looked at all the same, and then left to a person.
         # (1) Its sender lives, (2) we read that nothing has changed, (3) it sends, (4) it ends,
         # (5) we ask and hear that it has ended. So it is asked before the look, never after.
         alive = await self._alive(call)
-        found = await self._look(row.stream, ident, sent, tool)
+        found = await self._look(row.stream, ident, sent, tool, probe, looking)
+        entry = await self._resender.admit(row, tool, sent.facts.purpose)
+        if isinstance(entry, Later):
+            if await self._resender.put_off(row, sent, entry):
+                return
+            entry = None
         fuse: Fuse | None = None
+        timer, _ = waited(row.name)
 
         async def decide(call: Call, _fresh: bool) -> Decision:  # noqa: FBT001
             nonlocal fuse
@@ -119,19 +139,16 @@ class Doubts:
                 timeout=timeout,
                 stop=stop,
                 out_of_turn=await self._out_of_turn(row.stream, sent),
-                compare_and_set=_compares(tool),
+                compare_and_set=_compares(tool) and entry is not None,
                 alive=alive,
                 reads=reads,
             )
-            decision = settling.read_back(call, ident, row.name, found, again)
+            decision = settling.read_back(call, ident, timer, found, again)
             if any(isinstance(event, ToolCallDispatched) for event in decision.events):
                 fuse = lit
             return decision
 
-        cause = self._service.cause_of_timer(row, sent.facts.task)
-        reaction = await self._calls.react(row.stream, cause, decide)
-        if reaction is Reaction.DONE and fuse is not None and tool is not None:
-            await self._sender.send(row.stream, ident, tool, fuse)
+        await self._resender.react(row, sent, decide, lambda: fuse, tool, entry)
 
     async def settle(self, order: Order[CallSettle]) -> Reaction:
         """A person says what became of a call."""
@@ -161,12 +178,34 @@ class Doubts:
         return await self._calls.react(name, cause, decide)
 
     async def _look(
-        self, name: str, ident: UUID, sent: ToolCallDispatched, tool: Tool | None
+        self,
+        name: str,
+        ident: UUID,
+        sent: ToolCallDispatched,
+        tool: Tool | None,
+        probe: Tool | None,
+        entry: Admitted | None,
     ) -> Found:
         """Read a write's target back through its probe."""
-        probe = self._registry.get(tool.descriptor.probe or "") if tool is not None else None
+        answer: Answer | NotApplied | Unknown | None = None
+        try:
+            found, answer = await self._read_through(name, ident, sent, tool, probe)
+        finally:
+            if entry is not None:
+                entry.done(answer)
+        return found
+
+    async def _read_through(
+        self,
+        name: str,
+        ident: UUID,
+        sent: ToolCallDispatched,
+        tool: Tool | None,
+        probe: Tool | None,
+    ) -> tuple[Found, Answer | NotApplied | Unknown | None]:
         if tool is None or probe is None or tool.descriptor.digest() != sent.facts.schema_digest:
-            return Found("unclear", f"{sent.facts.tool} is not what it was when it was sent")
+            why = f"{sent.facts.tool} is not what it was when it was sent"
+            return Found("unclear", why), None
         asked: JsonObject = {
             name: value
             for name, value in sent.facts.arguments.items()
@@ -178,11 +217,12 @@ class Doubts:
         answer, _ = await self._carrier.carry_out(name, facts, asked, probe, ident)
         match answer:
             case Answer():
-                return settling.judge(sent.facts.arguments, asked, sent.before, answer.output)
+                found = settling.judge(sent.facts.arguments, asked, sent.before, answer.output)
             case NotApplied():
-                return Found("unclear", f"it cannot be read back: {answer.message}")
-            case _:
-                return Found("unclear", f"it cannot be read back: {answer.reason}")
+                found = Found("unclear", f"it cannot be read back: {answer.message}")
+            case Unknown():
+                found = Found("unclear", f"it cannot be read back: {answer.reason}")
+        return found, answer
 
     async def _stop(
         self, name: str, sent: ToolCallDispatched, *, known_not_applied: bool = False

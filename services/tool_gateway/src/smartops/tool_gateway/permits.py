@@ -7,6 +7,7 @@ takes its unspent permits along; nobody is ever granted them a second time.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,8 @@ from smartops.runtime.recording import Cause
 from smartops.tool_gateway.leases import DAY, Leases, lease_rate, lease_slots
 
 __all__ = ["GRACE", "Permits"]
+
+_log = logging.getLogger(__name__)
 
 GRACE = timedelta(seconds=10)
 """Slots stay leased so much longer than a call may take."""
@@ -126,13 +129,19 @@ class Permits:
         if mine.used == 0:
             task = asyncio.create_task(self._give_back(tenant, scope, mine))
             self._returning.add(task)
-            task.add_done_callback(self._returning.discard)
+            task.add_done_callback(self._given_back)
 
     async def close(self) -> None:
         """Forget what was to be given back later: leases end by themselves."""
         for task in self._returning:
             task.cancel()
         await asyncio.gather(*self._returning, return_exceptions=True)
+
+    def _given_back(self, task: asyncio.Task[None]) -> None:
+        self._returning.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # Nothing is lost by it: the lease ends by itself.
+            _log.warning("slots were not given back: %s", error, exc_info=error)
 
     async def _lease_rate(self, tenant: str, scope: str, rate: Rate, mine: _Rate) -> None:
         window = timedelta(milliseconds=rate.window_ms)

@@ -56,6 +56,8 @@ class Unknown:
     """Nobody can tell from here whether the tool has done it."""
 
     reason: str
+    answered: bool = False
+    """Something came back, of which nothing can be made: the system lives."""
 
 
 class Driver(Protocol):

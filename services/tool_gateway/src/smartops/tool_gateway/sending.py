@@ -17,6 +17,7 @@ from smartops.runtime.failpoints import reach
 from smartops.runtime.reactor import Reactor
 from smartops.runtime.recording import Cause
 from smartops.tool_gateway import domain
+from smartops.tool_gateway.admission import Admitted
 from smartops.tool_gateway.carrying import Carrier
 from smartops.tool_gateway.ports import Answer, Driver, NotApplied, Outbound, Unknown
 from smartops.tool_gateway.state import Call
@@ -114,10 +115,17 @@ class Sender:
         """
         return Fuse.lit(await self._incarnation.current(), limit)
 
-    async def send(
+    async def send(self, name: str, ident: UUID, tool: Tool, fuse: Fuse, entry: Admitted) -> None:
+        """Send a call whose dispatch is on disk, record what came back, and free what it took."""
+        answer: Answer | NotApplied | Unknown | None = None
+        try:
+            answer = await self._send(name, ident, tool, fuse)
+        finally:
+            entry.done(answer)
+
+    async def _send(
         self, name: str, ident: UUID, tool: Tool, fuse: Fuse
     ) -> Answer | NotApplied | Unknown:
-        """Send a call whose dispatch is on disk; record what came back, and return it."""
         folded = await self._calls.folds.load(name)
         sent = folded.state.dispatched
         if sent is None:

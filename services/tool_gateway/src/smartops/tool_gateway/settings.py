@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from smartops.contracts.tools import Rate
 from smartops.runtime.deciding import DecidingSettings
+from smartops.tool_gateway.bindings import Bindings
 
 __all__ = ["GatewaySettings"]
 
@@ -28,6 +30,10 @@ class GatewaySettings(DecidingSettings):
 
     secrets_dir: Path | None = None
     """Folder with one file per secret that arguments may refer to as {"$secret": name}."""
+
+    secret_bindings: Bindings = Field(default_factory=dict)
+    """JSON, such as {"db/app": {"tenants": ["acme"], "tools": ["set_config_value"]}}: which tools
+    are told which secret, in whose work. A secret that is not named here is told to no tool."""
 
     vault_key_file: Path | None = None
     """File with the private keys that open the vault, one a line, the current one first. None:
@@ -64,3 +70,9 @@ class GatewaySettings(DecidingSettings):
     egress_hosts: tuple[str, ...] | None = None
     """JSON list of the hosts that tools may talk to, as `host` or `host:port`; none allows exactly
     the configured endpoints. Link-local and metadata addresses only if listed as such."""
+
+    @model_validator(mode="after")
+    def _secrets_lie_somewhere(self) -> Self:
+        if self.secret_bindings and self.secrets_dir is None:
+            raise ValueError("SMARTOPS_SECRET_BINDINGS is set, and SMARTOPS_SECRETS_DIR is not")
+        return self

@@ -37,6 +37,12 @@ class Call:
         """Nothing was decided yet."""
         return self.dispatched is None and self.ended is None
 
+    @property
+    def applied(self) -> bool:
+        """It is certain that it was applied; that stays so."""
+        settled = self.settled is not None and self.settled.applied
+        return self.ended == "succeeded" or settled
+
 
 def evolve(call: Call, event: EventData) -> Call:
     """Fold one event; never fails, never decides."""

@@ -40,16 +40,20 @@ class Tending:
                 await self._task
 
     async def _tend(self) -> None:
-        try:
-            await self._reseal()
-            while True:
+        resealed = False
+        while True:
+            try:
+                if not resealed:
+                    await self._reseal()
+                    resealed = True
                 if swept := await self._vault.sweep():
                     _log.info("values without a task deleted", extra={"count": swept})
-                await asyncio.sleep(_EVERY.total_seconds())
-        except StoreClosed:
-            return
-        except StoreError as error:
-            _log.warning("the vault is not tended: %s", error, exc_info=error)
+            except StoreClosed:
+                return
+            except StoreError as error:
+                # The database may be back in an hour; what this is for must not end with it.
+                _log.warning("the vault was not tended: %s", error, exc_info=error)
+            await asyncio.sleep(_EVERY.total_seconds())
 
     async def _reseal(self) -> None:
         try:

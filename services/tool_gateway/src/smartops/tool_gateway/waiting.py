@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import timedelta
-from random import uniform
 
 from smartops.eventstore.rows import TimerRow
 from smartops.runtime.cues import Cue, cue_of_row
@@ -21,8 +19,6 @@ __all__ = ["WAIT_HANDLER", "Waiting"]
 WAIT_HANDLER = "tool_gateway.waiting"
 
 _PREFIX = "waiting/"
-_LONGEST = timedelta(minutes=1)
-"""Between two tries: a limit may be raised, and whoever took the permits may be gone."""
 
 
 class Waiting:
@@ -50,12 +46,8 @@ class Waiting:
             later: why not now, and how long to wait.
             tries: how often it was put off before.
         """
-        # Nobody knows when a slot is free, and each look is an append: look ever more seldom.
-        growth = 2 ** min(tries, 4) if later.reason == "concurrency" else 1
-        # Spread, so that those who wait for one moment do not all come at once.
-        pause = min(later.wait * growth, _LONGEST) * uniform(1, 1.5)  # noqa: S311 - load only.
         payload = f"{cue.version} {cue.stream}".encode()
-        timer = SetTimer(f"{_PREFIX}{tries + 1}", pause, WAIT_HANDLER, payload)
+        timer = SetTimer(f"{_PREFIX}{tries + 1}", later.pause(tries), WAIT_HANDLER, payload)
 
         async def decide(call: Call, _fresh: bool) -> Decision:  # noqa: FBT001
             return Decision(timers=[timer]) if call.new else NOTHING

@@ -29,6 +29,10 @@ _METADATA = frozenset(
 """Where machines in clouds are told their credentials; two of these are not link-local."""
 
 
+_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
+"""By NAT64, RFC 6052: the last four bytes are the address that is reached."""
+
+
 class EgressRefused(httpx2.TransportError):
     """A driver asked for a host that no tool may talk to. Nothing was sent."""
 
@@ -73,8 +77,8 @@ class Egress:
     def forbids(self, address: str) -> bool:
         """Whether an address is one that must be listed as such, whatever names lead to it."""
         found = ipaddress.ip_address(address.partition("%")[0])
-        if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
-            found = found.ipv4_mapped
+        if isinstance(found, ipaddress.IPv6Address):
+            found = _within(found) or found
         special = found.is_link_local or found.is_multicast or found.is_unspecified
         return (special or found in _METADATA) and str(found) not in self._hosts
 
@@ -147,6 +151,13 @@ class _Guarded(httpx2.AsyncBaseTransport):
     @override
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+def _within(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The address of version 4 that one of version 6 leads to, if it is of a kind that does."""
+    if address in _TRANSLATED:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour
 
 
 async def _addresses(host: str, port: int) -> list[str]:

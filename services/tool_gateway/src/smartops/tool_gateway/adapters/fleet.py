@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Sequence
+import time
+from dataclasses import replace
+from datetime import timedelta
 
 from smartops.contracts.wire import JsonObject
 from smartops.tool_gateway.adapters.json_api import JsonApi, Reply
+from smartops.tool_gateway.adapters.metrics_page import gauges_of, targets_of
 from smartops.tool_gateway.ports import Answer, NotApplied, Outbound, Unknown
 
 __all__ = ["FleetDriver"]
 
 _PROBES_AT_ONCE = 50
-_OK = 200
-_GAUGE = re.compile(r'^http_error_rate\{server="([^"]+)"\} ([0-9.eE+-]+|NaN)$', re.MULTILINE)
 
 
 class FleetDriver:
@@ -76,11 +76,17 @@ class FleetDriver:
     async def _probe(self, outbound: Outbound) -> Answer | NotApplied | Unknown:
         gate = asyncio.Semaphore(_PROBES_AT_ONCE)
         path = str(outbound.arguments.get("path", "/health"))
-        targets = _targets(outbound)
+        targets = targets_of(outbound)
+        ends = time.monotonic() + outbound.timeout.total_seconds()
 
         async def one(target: str) -> int | None:
             async with gate:
-                reply = await self._api.send(outbound, "GET", f"/servers/{target}{path}")
+                # All of them together have the call's time: many silent ones would take many times.
+                left = timedelta(seconds=ends - time.monotonic())
+                if left <= timedelta(0):
+                    return None
+                asked = replace(outbound, timeout=left)
+                reply = await self._api.send(asked, "GET", f"/servers/{target}{path}")
                 return reply.status if isinstance(reply, Reply) else None
 
         found = await asyncio.gather(*(one(target) for target in targets))
@@ -88,24 +94,12 @@ class FleetDriver:
         return Answer({"results": results})
 
     async def _error_rates(self, outbound: Outbound) -> Answer | NotApplied | Unknown:
-        reply = await self._api.send(outbound, "GET", "/metrics")
-        if not isinstance(reply, Reply):
-            return reply
-        if reply.status != _OK:
-            return Unknown(f"the metrics answered {reply.status}")
-        page = reply.content.decode("utf-8", "replace")
-        rates = {name: float(value) for name, value in _GAUGE.findall(page)}
-        results: JsonObject = {
-            target: rate if (rate := rates.get(target)) is not None and rate == rate else None  # noqa: PLR0124 - NaN
-            for target in _targets(outbound)
-        }
+        rates = await gauges_of(self._api, outbound, "http_error_rate")
+        if not isinstance(rates, dict):
+            return rates
+        results: JsonObject = {target: rates.get(target) for target in targets_of(outbound)}
         return Answer({"results": results})
 
 
 def _server(outbound: Outbound) -> str:
     return f"/v1/servers/{outbound.arguments['asset']}"
-
-
-def _targets(outbound: Outbound) -> Sequence[str]:
-    targets = outbound.arguments.get("targets")
-    return [str(target) for target in targets] if isinstance(targets, list | tuple) else []

@@ -26,13 +26,19 @@ _OK = 200
 _REDIRECT = 300
 _CLIENT_ERROR = 400
 _NOT_FOUND = 404
+_TIMED_OUT = 408
 _PRECONDITION_FAILED = 412
+_TOO_MANY = 429
 _SERVER_ERROR = 500
 _LONGEST_CONNECT_S = 2.0
 _EXCERPT = 300
 _SAFE = frozenset({"GET", "HEAD"})
 
-_CODES = {_NOT_FOUND: "not_found", _PRECONDITION_FAILED: "precondition_failed"}
+_CODES = {
+    _NOT_FOUND: "not_found",
+    _PRECONDITION_FAILED: "precondition_failed",
+    _TOO_MANY: "too_many_requests",
+}
 """What a refusal is called, where its status says more than that it is one."""
 
 
@@ -149,12 +155,15 @@ async def _bounded(response: httpx2.Response, limit: int) -> bytes | None:
 
 
 def _read(reply: Reply) -> Answer | NotApplied | Unknown:
-    if reply.status >= _SERVER_ERROR:
+    if reply.status >= _SERVER_ERROR or reply.status == _TIMED_OUT:
+        # Of a time that is over nobody knows whose it was: who stands in between says so, too.
         return Unknown(f"the other side answered {reply.status}")
     if reply.status >= _CLIENT_ERROR:
         said = _excerpt(reply.content.decode("utf-8", "replace"))
         code = _CODES.get(reply.status, "refused")
-        return NotApplied(code, f"{reply.status}: {said}", retryable=False)
+        # Who is asked too much has done nothing, and may a moment later.
+        busy = reply.status == _TOO_MANY
+        return NotApplied(code, f"{reply.status}: {said}", retryable=busy)
     if not _OK <= reply.status < _REDIRECT:
         # A redirect is not followed: nobody can tell what was done on the way there.
         return Unknown(f"the other side answered {reply.status}")

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import math
-import re
-
 from smartops.contracts.wire import JsonObject
-from smartops.tool_gateway.adapters.json_api import JsonApi, Reply
+from smartops.tool_gateway.adapters.json_api import JsonApi
+from smartops.tool_gateway.adapters.metrics_page import gauges_of, targets_of
 from smartops.tool_gateway.ports import Answer, NotApplied, Outbound, Unknown
 
 __all__ = ["LatencyDriver"]
-
-_OK = 200
-_GAUGE = re.compile(
-    r'^http_request_p99_seconds\{server="([^"]+)"\} ([0-9.eE+-]+|NaN)$', re.MULTILINE
-)
 
 
 class LatencyDriver:
@@ -29,20 +22,14 @@ class LatencyDriver:
 
     async def call(self, outbound: Outbound) -> Answer | NotApplied | Unknown:
         """The latencies of the targets, in milliseconds."""
-        reply = await self._api.send(outbound, "GET", "/metrics")
-        if not isinstance(reply, Reply):
-            return reply
-        if reply.status != _OK:
-            return Unknown(f"the metrics answered {reply.status}")
-        page = reply.content.decode("utf-8", "replace")
-        seconds = {name: float(value) for name, value in _GAUGE.findall(page)}
-        targets = outbound.arguments.get("targets")
-        names = [str(target) for target in targets] if isinstance(targets, list | tuple) else []
-        results: JsonObject = {name: _milliseconds(seconds.get(name)) for name in names}
+        seconds = await gauges_of(self._api, outbound, "http_request_p99_seconds")
+        if not isinstance(seconds, dict):
+            return seconds
+        results: JsonObject = {
+            name: _milliseconds(seconds.get(name)) for name in targets_of(outbound)
+        }
         return Answer({"results": results})
 
 
 def _milliseconds(seconds: float | None) -> float | None:
-    if seconds is None or not math.isfinite(seconds):
-        return None
-    return round(seconds * 1000, 3)
+    return None if seconds is None else round(seconds * 1000, 3)
