@@ -17,7 +17,7 @@ MEANINGS: Mapping[str, str] = {
     "v_plans": "Every plan of a task, with the stored bytes of plan and assessment.",
     "v_approvals": "Decisions asked of people, and those that policy took by itself.",
     "v_runs": "The carrying out of a granted plan.",
-    "v_phases": "Phases of a run, with the verdicts of their health checks.",
+    "v_phases": "Phases of a run, with the verdicts of their checks and the grant's condition.",
     "v_tool_calls": "A call that was decided on: what went out, by which rule, what came back.",
     "v_decisions": "What policy decided, with what it was asked: the recorded input's bytes.",
     "v_bundles": "A policy bundle: who proposed and signed it, whether it is `active`; of tenant"

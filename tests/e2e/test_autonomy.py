@@ -111,6 +111,10 @@ async def test_a_rollback_lowers_the_level_and_the_next_plan_waits_for_a_person(
     [change] = [c for c in await sandbox.told(AutonomyChanged) if c.rule == "rollback"]
     assert (change.level, change.before, change.task) == (1, 2, bad)
     assert (change.agent, change.tool, change.environment) == ("drift", TOOL, "sandbox")
+    assert [event.data for event in await sandbox.reader.falls(bad)] == [change]
+    assert await sandbox.reader.falls(before) == []
+    watched = [event.data async for event in sandbox.operator.watch(bad)]
+    assert change in watched, "who looks at the task does not hear what it cost"
 
     waits = await drift(sandbox, third)
     required = await sandbox.until(waits, TaskApprovalRequired)

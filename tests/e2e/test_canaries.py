@@ -26,6 +26,7 @@ from smartops.contracts.events import (
     TaskSubmitted,
     ToolCallCompleted,
     ToolCallDenied,
+    ToolCallDispatched,
     ToolCallFailed,
 )
 from smartops.redact import placeholders
@@ -61,6 +62,7 @@ async def cage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cage]:
     away = tmp_path_factory.mktemp("secrets")
     (away / "db").write_text(ODD_SECRET)
     (away / "driver").write_text(DRIVER_TOKEN)
+    (away / "theirs").write_text(ODD_SECRET)
     actors = [
         {
             "tenant": "acme",
@@ -80,6 +82,12 @@ async def cage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cage]:
             "SMARTOPS_FLEET_URL": api.url,
             "SMARTOPS_FLEET_TOKEN_FILE": str(away / "driver"),
             "SMARTOPS_SECRETS_DIR": str(away),
+            "SMARTOPS_SECRET_BINDINGS": json.dumps(
+                {
+                    "db": {"tenants": ["acme"], "tools": ["noop", "run_backup"]},
+                    "theirs": {"tenants": ["globex"], "tools": ["noop"]},
+                }
+            ),
             "LOG_LEVEL": "debug",
         }
         async with house_at(home, servers=0, service_env=traced) as house:
@@ -231,6 +239,37 @@ async def status(house: House, task: UUID) -> str:
 
     await comes_true(known)
     return str((await house.reader.task(task))["status"])
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("noop", {"pad": {"$secret": "driver"}}),
+        ("noop", {"pad": {"$secret": "theirs"}}),
+        ("restart_server", {"asset": "web-01", "reason": {"$secret": "db"}}),
+        ("run_backup", {"asset": "web-01", "label": {"$secret": "db"}}),
+    ],
+    ids=[
+        "bound to nothing",
+        "another tenant's",
+        "another tool's",
+        "not told to what takes it back",
+    ],
+)
+async def test_a_secret_is_not_told_to_a_tool_that_it_is_not_bound_to(
+    cage: Cage, tool: str, arguments: dict[str, Any]
+) -> None:
+    house, before = cage.house, len(cage.api.heard)
+    carry_out = run if tool == "noop" else run_approved
+    task = await carry_out(house, intent({"tool": tool, "arguments": arguments}))
+
+    denied = await said(house, task, ToolCallDenied)
+    assert {(one.reason_code, one.reasons[0].rule) for one in denied} == {
+        ("secret_not_bound", "gateway.secrets")
+    }
+    assert await said(house, task, ToolCallCompleted) == []
+    assert await said(house, task, ToolCallDispatched) == []
+    assert not [heard for heard in cage.api.heard[before:] if ODD_SECRET in heard]
 
 
 async def test_what_stands_behind_a_token_is_shown_to_who_may_see_it_and_to_nobody_else(

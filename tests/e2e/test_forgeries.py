@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from smartops.contracts.bounds import Limits
 from smartops.contracts.canonical import raw_digest
 from smartops.contracts.catalogue import AUDIT, GATEWAY, PLANNER, POLICY, RUNNER, SERVICES
 from smartops.contracts.commands import ApprovalDecide
@@ -21,9 +22,12 @@ from smartops.contracts.events import (
     DenialReason,
     TaskApprovalGranted,
     TaskApprovalRequired,
+    TaskConditionChecked,
+    TaskGrantRevoked,
     TaskPaused,
     TaskPhaseStarted,
     TaskStarted,
+    ToolCallCompleted,
     ToolCallDenied,
     ToolCallDispatched,
     ToolCallRequested,
@@ -167,7 +171,8 @@ async def test_a_grant_that_the_log_does_not_hold_is_given_up_and_starts_nothing
         "another tenant": {"stream": stream("globex", "gate", task)},
     }
     message = told_of(task, granted(task, required), real, **other[lie])
-    subject = house.stack.subjects.event("acme", TaskApprovalGranted.topic, 3, "-", task)
+    version = TaskApprovalGranted.schema_version
+    subject = house.stack.subjects.event("acme", TaskApprovalGranted.topic, version, "-", task)
     given_up = await house.given_up("runner-grants")
 
     async with house.without_effect(), intruder(house.stack, POLICY) as thief:
@@ -322,13 +327,26 @@ class HostileRunner:
 
     async def ask(self, request: ToolCallRequested) -> ToolCallDenied:
         """Append a request, tell of it, and see it denied."""
-        cause = Cause(Trigger("runner.calls", uuid4()), self.started.task)
         head = await self.house.head()
+        event = await self.say(request)
+        denied: list[ToolCallDenied] = []
+
+        async def answered() -> bool:
+            said = await self.house.told(ToolCallDenied, after=head)
+            denied.extend(one for one in said if one.request == event)
+            return bool(denied)
+
+        await comes_true(answered)
+        return denied[0]
+
+    async def say(self, data: EventData) -> UUID:
+        """Append an event, and tell of it."""
+        cause = Cause(Trigger("runner.calls", uuid4()), self.started.task)
         async with store_of(self.house.stack, RUNNER) as store:
             while True:  # The real runner writes here too.
                 version = len(await store.read_stream(self.stream, 0))
                 event = self._recorder.event(
-                    self.stream, version + 1, request, cause, 0, store.db_now()
+                    self.stream, version + 1, data, cause, 0, store.db_now()
                 )
                 unit = Unit([cause.trigger], [Write(self.stream, version, [event])])
                 if isinstance(await store.append(unit), Committed):
@@ -336,15 +354,7 @@ class HostileRunner:
         assert event.subject is not None
         async with intruder(self.house.stack, RUNNER) as thief:
             assert await thief.publish(event.subject, event.state) is None
-        denied: list[ToolCallDenied] = []
-
-        async def answered() -> bool:
-            said = await self.house.told(ToolCallDenied, after=head)
-            denied.extend(one for one in said if one.request == event.event_id)
-            return bool(denied)
-
-        await comes_true(answered)
-        return denied[0]
+        return event.event_id
 
 
 async def plan_of(house: House, plan_hash: str, document: str) -> Plan:
@@ -401,6 +411,58 @@ async def test_a_hostile_runner_gets_nothing_out_that_was_not_approved(house: Ho
     assert await house.outcome(task) == "escalated_to_human"
     await house.shows(task, "escalated_to_human")  # Such history does not stop audit either.
     assert house.record() == before
+
+
+async def test_a_runner_that_measures_nothing_or_says_otherwise_gets_no_step_out(
+    house: House,
+) -> None:
+    [server] = await house.take(1)
+    silent = {"mode": "fail_next", "operation": "metrics", "value": 3}
+    await house.stack.ask_fleet("POST", "/admin/faults", silent)
+    task = await house.drift(server)
+    required = await house.until(task, TaskApprovalRequired)
+    hashes = (required.plan_hash, required.assessment_hash)
+    low = Limits(condition="error_rate < 0.5%")
+    await house.approver.decide(task, *hashes, "approve", limits=low)
+    await house.until(task, TaskPaused)
+    [checked] = await house.told(TaskConditionChecked, task)
+    assert checked.outcome == "unknown"
+    started = await house.until(task, TaskStarted)
+    plan = await plan_of(house, started.plan_hash, started.document)
+    runner, step = HostileRunner(house, started, plan), plan.steps[0]
+
+    unmeasured = await runner.ask(runner.request(step))
+    assert unmeasured.reason_code == "not_measured"
+    await runner.say(checked.model_copy(update={"outcome": "holds", "calls": (uuid4(),)}))
+    made_up = await runner.ask(runner.request(step, attempt=2))
+    assert made_up.reason_code == "not_measured"
+    await runner.say(checked.model_copy(update={"outcome": "holds"}))
+    failed = await runner.ask(runner.request(step, attempt=3))
+    assert failed.reason_code == "not_measured"
+    many = {"mode": "error_rate", "server": server, "value": 0.3}
+    await house.stack.ask_fleet("POST", "/admin/faults", many)
+    sample = runner.request(
+        step,
+        purpose=Purpose.OBSERVE,
+        step=None,
+        call=uuid4(),
+        tool="query_error_rate",
+        question="0/error_rate/9",
+        arguments={"targets": [server]},
+    )
+    await runner.say(sample)
+
+    async def answered() -> bool:
+        return any(one.call == sample.call for one in await house.told(ToolCallCompleted, task))
+
+    await comes_true(answered)
+    await runner.say(checked.model_copy(update={"outcome": "holds", "calls": (sample.call,)}))
+    lied = await runner.ask(runner.request(step, attempt=4))
+    assert lied.reason_code == "outside_envelope"
+    assert (await house.until(task, TaskGrantRevoked)).principal == "tool_gateway"
+    assert house.writes(server) == []
+    await house.operator.cancel(task, "the runner is not ours any more")
+    assert await house.outcome(task) == "cancelled"
 
 
 # ---- in the database, as its owner -----------------------------------------------------------

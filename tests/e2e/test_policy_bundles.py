@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 from urllib.request import urlopen
 
 import pytest
 from smartops.contracts.canonical import digest
 from smartops.contracts.commands import BundleActivate, BundlePropose, BundleShadow, BundleSign
 from smartops.contracts.events import (
-    PolicyBundleActivated,
     TaskCompleted,
     TaskPaused,
     ToolCallDenied,
@@ -24,6 +19,7 @@ from smartops.contracts.events import (
 from smartops.contracts.packing import pack
 from smartops.policy_engine import Bundle, RegorusEngine
 from smartops.sdk.errors import Refused
+from support.governing import activate, agreed, in_force, stopped
 from support.policy_documents import bundle_with
 from support.stacks import House, comes_true, house_at
 
@@ -67,39 +63,6 @@ def frozen(rule: str = "freeze.no_changes") -> Bundle:
 def closed() -> Bundle:
     """Ours, and a rule by which no plan that changes anything is let through."""
     return bundle_with(closed__rego=CLOSED, without=".cases.json")
-
-
-async def agreed(house: House, bundle: Bundle) -> None:
-    """Propose a bundle, and have another person sign it."""
-    document = pack(bundle.document())
-    await house.operator.change_bundle(BundlePropose(document=document, reason="freeze"))
-    await house.approver.change_bundle(BundleSign(digest=bundle.digest, reason="read it"))
-
-
-async def activate(house: House, to: str) -> int:
-    """Put a bundle in force; the position from which on it is."""
-    event = await house.operator.change_bundle(BundleActivate(digest=to, reason="as agreed"))
-    assert isinstance(event.data, PolicyBundleActivated)
-    assert event.position is not None
-    return event.position
-
-
-async def in_force(house: House) -> dict[str, Any]:
-    """The bundle that decides."""
-    [active] = [row for row in await house.reader.bundles() if row["active"]]
-    return active
-
-
-@contextmanager
-def stopped(house: House, service: str) -> Iterator[None]:
-    """A service that does nothing meanwhile, and goes on with what it knew."""
-    pid = house.stack.services[service].pid
-    assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 async def test_what_policy_decided_can_be_decided_again_exactly(governed: House) -> None:
@@ -188,9 +151,10 @@ async def test_a_denial_by_a_new_bundle_between_grant_and_dispatch_pauses_the_ru
     await governed.until(task, TaskPaused)
     assert await governed.told(ToolCallDispatched, task) == []
 
-    # What was in force before is put back without another signature, and the run goes on.
+    # What was in force before is put back without another signature. Whether the run goes on, the
+    # gate is asked once more.
     await activate(governed, before)
-    await governed.operator.resume(task, "the freeze is over")
+    await governed.approve(task, plan=2)
     assert await governed.outcome(task) == "completed"
 
 
@@ -283,6 +247,16 @@ async def test_a_shadow_disagrees_aloud_and_changes_nothing(governed: House) -> 
     assert {tuple(one["shadow"]["rules"]) for one in disagreements} == {("freeze.shadow",)}
     await governed.operator.change_bundle(BundleShadow(digest=None, reason="seen enough"))
     assert not any(row["shadow"] for row in await governed.reader.bundles())
+
+
+async def test_people_of_another_tenant_than_the_governing_one_change_no_policy(
+    tmp_path: Path,
+) -> None:
+    env = {"policy": {"SMARTOPS_GOVERNING_TENANT": "headquarters"}}
+    async with house_at(tmp_path / "home", service_env=env) as house:
+        with pytest.raises(Refused, match="by people of headquarters alone") as refused:
+            await agreed(house, frozen())
+        assert (refused.value.code, refused.value.field) == ("forbidden", "tenant")
 
 
 async def test_a_start_with_other_files_changes_no_policy_and_says_so(tmp_path: Path) -> None:

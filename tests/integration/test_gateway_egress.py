@@ -192,6 +192,9 @@ def test_special_addresses_are_allowed_only_by_their_own_name() -> None:
     assert not Egress(["169.254.169.254"]).forbids("169.254.169.254")
     assert not Egress(["169.254.169.254"]).forbids("::ffff:169.254.169.254")
     assert not Egress(["fleet.example"]).forbids("10.0.0.1")
+    for disguised in ("64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1", "::ffff:100.100.100.200"):
+        assert Egress(["fleet.example"]).forbids(disguised), disguised
+    assert not Egress(["fleet.example"]).forbids("64:ff9b::a00:1")
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,18 @@ def running() -> Story:
     return begin().asked().approved().started()
 
 
+def back() -> Story:
+    """Policy denied a step under way."""
+    return running().denied(2).paused().came_back()
+
+
+def test_a_plan_that_came_back_tells_why_and_keeps_its_run() -> None:
+    books = told(back())
+    assert the(books, TASKS).message == "stop it", "why it rests is hidden by the question"
+    run = the(told(back().approved_again().resumed()), RUNS)
+    assert (run.grant_number, run.phase_count, run.started_at is None) == (2, 1, False)
+
+
 def test_an_ops_task_is_folded_into_all_its_rows() -> None:
     rows = log_of([ops_task("acme", "done")])
     books = folded(rows)
@@ -150,6 +162,33 @@ def test_events_that_were_folded_before_change_nothing() -> None:
         (running().paused(), "paused", "approved", "approved", "paused"),
         (running().paused().resumed(), "executing", "approved", "approved", "executing"),
         (running().revoked(), "paused", "revoked", "revoked", "executing"),
+        (queued().revoked(), "paused", "revoked", "revoked", "cancelled"),
+        (queued().paused().revoked(), "paused", "revoked", "revoked", "cancelled"),
+        (
+            queued().revoked().cancel_requested().cancelled_by_the_runner(),
+            "cancelled",
+            "revoked",
+            "revoked",
+            "cancelled",
+        ),
+        (back(), "needs_approval", "awaiting_approval", "pending", "paused"),
+        (back().approved_again(), "executing", "approved", "approved", "paused"),
+        (back().approved_again().resumed(), "executing", "approved", "approved", "executing"),
+        (back().revoked(), "paused", "revoked", "revoked", "paused"),
+        (
+            back().revoked().escalated(),
+            "escalated_to_human",
+            "revoked",
+            "revoked",
+            "escalated",
+        ),
+        (
+            back().turned_down().rolling_back("cancelled").cancelled_by_the_runner(),
+            "cancelled",
+            "cancelled",
+            "rejected",
+            "cancelled",
+        ),
         (running().rolling_back(), "executing", "approved", "approved", "rolling_back"),
         (
             running().rolling_back().rolled_back(),

@@ -2,19 +2,25 @@
 
 Every test's name names the defect; its docstring tells what the original did. Those that need real
 servers are in `tests/e2e`: running work that a restart lost (`test_restart.py`), two runs at one
-target (`test_execution.py`), approval by whoever the request body names (`test_forgeries.py`).
+target (`test_execution.py`), approval by whoever the request body names (`test_forgeries.py`); and
+in `tests/integration`: an event that could not be published was dropped, and had no id by which a
+repeat is known (`test_bus_relay.py`). That production needed nobody from a score of 80 on is held
+against the shipped modes (`test_policy_modes.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 from pydantic import ValidationError
 from smartops.contracts.canonical import digest
-from smartops.contracts.commands import ApprovalDecide, IntentSubmit
+from smartops.contracts.catalogue import EVENTS
+from smartops.contracts.commands import ApprovalDecide, IntentSubmit, PlanEdit
+from smartops.contracts.editing import ArgumentChange, Edit, Unfit, edited
 from smartops.contracts.errors import Malformed
 from smartops.contracts.events import (
     Approval,
@@ -33,10 +39,12 @@ from smartops.contracts.events import (
     ToolCallRequested,
 )
 from smartops.contracts.folds import CallStatus, GateView, RunView, evolve_run
-from smartops.contracts.ids import actor_id, run_id
-from smartops.contracts.plan import Plan
+from smartops.contracts.ids import actor_id, principal, run_id
+from smartops.contracts.plan import Plan, Requester
+from smartops.contracts.sampling import sample_tool
+from smartops.contracts.subjects import Subjects
 from smartops.contracts.watching import problems_of, watches_of
-from smartops.contracts.wire import Check, Environment, EventData, Purpose, RiskLevel
+from smartops.contracts.wire import Check, Environment, EventData, JsonObject, Purpose, RiskLevel
 from smartops.eventstore import StoredRow
 from smartops.eventstore.chain import GENESIS, chain_hash
 from smartops.policy.domain import Terms, Voter, decide_vote
@@ -45,7 +53,6 @@ from smartops.policy.gate.state import evolve as evolve_gate
 from smartops.policy.scoring.pipeline import check_rules
 from smartops.policy_engine import RegorusEngine, default_bundle_path
 from smartops.runner import domain
-from smartops.runner.health import sample_tool
 from smartops.runner.state import Run, evolve
 from smartops.tool_gateway.checks import Denial, check_step
 from support.given import given
@@ -342,3 +349,57 @@ def test_a_tool_that_failed_still_gives_a_completed_task(status: CallStatus) -> 
         assert line.run.paused is not None
     if status is CallStatus.UNCERTAIN:
         assert line.count(TaskEscalated) == 1
+
+
+# ---- edits, tenants, and what is declared -------------------------------------------------------
+
+ADA = Requester(principal="ada", authtype="local")
+
+
+def test_the_reason_for_a_change_becomes_the_new_plan() -> None:
+    """`modify` handed the reviewer's free text on as if it were a plan."""
+    asked = PlanEdit(task=TASK, plan_hash=TWO_PHASES.hash(), reason="patch all of them at once")
+    made = edited(TWO_PHASES, asked.edit, ADA, {"patch": tool()})
+    assert isinstance(made, Unfit)
+    assert "nothing would be different" in made.message
+
+
+def test_a_patched_action_replaces_all_others_unlooked_at() -> None:
+    """One changed action took the place of every proposed one, and nobody checked it."""
+    number: JsonObject = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    used = tool().model_copy(update={"input_schema": number})
+    before = plan(phase(step("a", used), step("b", used)))
+    [one, other] = before.steps
+
+    def change(value: int | str) -> Plan | Unfit:
+        wanted = ArgumentChange(step=one.id, argument="n", value=value)
+        return edited(before, Edit(changes=(wanted,)), ADA, {"patch": used})
+
+    after = change(3)
+    assert isinstance(after, Plan)
+    assert [made.arguments.get("n") for made in after.steps] == [3, None]
+    assert after.steps[1] == other, "byte for byte"
+    assert isinstance(change("three"), Unfit)
+
+
+@pytest.mark.parametrize("tenant", ["", "ACME corp"])
+def test_without_a_tenant_work_is_taken_and_silently_not_stored(tenant: str) -> None:
+    """No tenant meant no row, neither of the task nor of its ticket, and no word of it."""
+    subjects = Subjects("smartops")
+    told = subjects.command("acme", "intent.submit", 1, principal("local", "ada"), "x")
+    with pytest.raises(Malformed):
+        subjects.read_command(told.replace(".acme.", f".{tenant}."))
+
+
+def test_events_are_declared_that_nobody_ever_says() -> None:
+    """`task.planned` and `audit.appended` stood in the contract and in no code."""
+    root = Path(__file__).parents[2]
+    places = [*root.glob("services/*/src/**/*.py"), *root.glob("libs/runtime/src/**/*.py")]
+    code = "\n".join(place.read_text(encoding="utf-8") for place in places)
+    newest = {spec.data.topic: spec.data for spec in EVENTS.values()}
+    for spec in EVENTS.values():
+        if spec.data.schema_version > newest[spec.data.topic].schema_version:
+            newest[spec.data.topic] = spec.data
+    said = {topic for topic, data in newest.items() if f"{data.__name__}(" in code}
+    assert set(newest) - said == set()
+    assert {"task.planned", "audit.appended"} <= said

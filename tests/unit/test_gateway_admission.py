@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, cast
@@ -9,7 +10,7 @@ from typing import Any, cast
 from pydantic import BaseModel
 from smartops.contracts.tools import Rate, ToolDescriptor
 from smartops.contracts.wire import Category, Idempotence, Purpose, Risk, Scope
-from smartops.tool_gateway.admission import SLOT_PAUSE, Admission, Admitted, Later
+from smartops.tool_gateway.admission import LONGEST_PAUSE, SLOT_PAUSE, Admission, Admitted, Later
 from smartops.tool_gateway.breaker import FAILURES, Breakers
 from smartops.tool_gateway.permits import Permits
 from smartops.tool_gateway.ports import Answer, NotApplied, Unknown
@@ -122,3 +123,29 @@ async def test_who_does_not_answer_is_left_alone_whichever_tool_asks_and_others_
     assert timedelta(0) < found.wait <= timedelta(seconds=2)
     elsewhere = await door.admit("acme", tool(host="other.example"), Purpose.DO)
     assert isinstance(elsewhere, Admitted)
+
+
+async def test_what_is_sent_again_takes_a_slot_heeds_a_silent_system_and_spends_no_permit() -> None:
+    spent = Spent(waits={"tenant": timedelta(seconds=7), "tool/patch": timedelta(seconds=7)})
+    door = admission(spent, A_MINUTE)
+    narrow = tool(rate=A_MINUTE, concurrency=1)
+    entry = await door.admit("acme", narrow, Purpose.DO, again=True)
+    assert isinstance(entry, Admitted)
+    assert (spent.used, spent.asked) == (1, [])
+    found = await door.admit("acme", narrow, Purpose.DO, again=True)
+    assert found == Later("concurrency", SLOT_PAUSE)
+    entry.done(None)
+    for _ in range(FAILURES):
+        assert isinstance(entry, Admitted)
+        entry.breaker.heard(GONE, time.monotonic())
+    silent = await door.admit("acme", narrow, Purpose.DO, again=True)
+    assert isinstance(silent, Later)
+    assert silent.reason == "circuit_open"
+
+
+def test_pauses_grow_where_nobody_knows_how_long_and_never_beyond_a_minute_and_a_half() -> None:
+    busy = Later("concurrency", SLOT_PAUSE)
+    for tries in range(20):
+        assert SLOT_PAUSE * 2 ** min(tries, 4) <= busy.pause(tries) <= SLOT_PAUSE * 24
+    silent = Later("circuit_open", timedelta(hours=1))
+    assert LONGEST_PAUSE <= silent.pause(0) <= 1.5 * LONGEST_PAUSE

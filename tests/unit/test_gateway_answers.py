@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,8 +16,10 @@ from smartops.contracts.canonical import canonical
 from smartops.contracts.events import ToolCallRequested
 from smartops.contracts.wire import Category, Idempotence, Purpose, Risk
 from smartops.telemetry.tracing import QuietTracer
+from smartops.tool_gateway import carrying
 from smartops.tool_gateway.adapters.fleet import FleetDriver
 from smartops.tool_gateway.adapters.json_api import JsonApi
+from smartops.tool_gateway.adapters.metrics_page import read_gauges
 from smartops.tool_gateway.carrying import Carrier
 from smartops.tool_gateway.ports import Answer, NotApplied, Outbound, Unknown
 from smartops.tool_gateway.secrets import Secrets
@@ -40,20 +43,25 @@ class AnyOutput(Output):
 
 
 class Saying:
-    """A driver that answers as told."""
+    """A driver that answers as told; or raises, or never ends."""
 
-    def __init__(self, output: JsonValue) -> None:
+    def __init__(self, output: JsonValue | Exception | asyncio.Event) -> None:
         self._output = output
 
     async def call(self, outbound: Outbound) -> Answer | NotApplied | Unknown:
         del outbound
+        if isinstance(self._output, Exception):
+            raise self._output
+        if isinstance(self._output, asyncio.Event):
+            await self._output.wait()
+            return Answer({})
         return Answer(self._output)
 
     async def close(self) -> None:
         return
 
 
-def tool(output: JsonValue, **declared: Any) -> Tool:
+def tool(output: JsonValue | Exception | asyncio.Event, **declared: Any) -> Tool:
     made = descriptor(
         "look",
         "Looks.",
@@ -68,7 +76,7 @@ def tool(output: JsonValue, **declared: Any) -> Tool:
 
 
 async def carried(
-    output: JsonValue, secrets: Path, **declared: Any
+    output: JsonValue | Exception | asyncio.Event, secrets: Path, **declared: Any
 ) -> Answer | NotApplied | Unknown:
     asked = ToolCallRequested(
         call=uuid4(),
@@ -123,6 +131,54 @@ async def test_an_answer_that_is_longer_than_the_tool_says_tells_nothing(tmp_pat
     assert isinstance(longer, Unknown)
 
 
+async def test_a_driver_that_raises_tells_nothing_and_its_words_go_nowhere(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = await carried(KeyError("hunter2"), tmp_path)
+    assert found == Unknown("its driver failed: KeyError")
+    assert "the driver of look failed: KeyError" in caplog.text
+    assert "hunter2" not in caplog.text
+
+
+async def test_a_driver_that_never_ends_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(carrying, "_OVERTIME", timedelta(0))
+    found = await carried(asyncio.Event(), tmp_path, timeout_ms=100)
+    assert found == Unknown("its driver did not end within 0.1 s")
+
+
+def test_of_a_page_of_metrics_only_numbers_are_read() -> None:
+    page = "\n".join(
+        f'rate{{server="{name}"}} {value}'
+        for name, value in {"a": "0.5", "b": "1e-", "c": "NaN", "d": "+Inf", "e": "--1"}.items()
+    )
+    assert read_gauges(f'# TYPE rate gauge\n{page}\nrate_2{{server="f"}} 1', "rate") == {"a": 0.5}
+
+
+async def test_looking_at_many_silent_servers_takes_no_longer_than_one_call_may() -> None:
+    asked: list[str] = []
+
+    async def silent(request: httpx2.Request) -> httpx2.Response:
+        asked.append(str(request.url))
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    client = httpx2.AsyncClient(
+        base_url="http://fleet.test", transport=httpx2.MockTransport(silent)
+    )
+    driver = FleetDriver(JsonApi(client, 1_000_000))
+    names = [f"web-{number}" for number in range(200)]
+    looked = Outbound(
+        "probe_http", "web-0", {"targets": [*names]}, uuid4(), {}, timedelta(milliseconds=200)
+    )
+    async with asyncio.timeout(5):
+        found = await driver.call(looked)
+    assert found == Answer({"results": dict.fromkeys(names)})
+    assert 0 < len(asked) < len(names), "behind those that used the time up nobody is asked"
+    await driver.close()
+
+
 @pytest.fixture
 async def fleet() -> AsyncIterator[tuple[FleetDriver, list[bytes]]]:
     """The fleet's driver, and the bodies that it is answered, one per request."""
@@ -152,3 +208,35 @@ async def test_what_is_no_json_is_unknown(
         "get_asset", "web-01", {"asset": "web-01"}, uuid4(), {}, timedelta(seconds=1)
     )
     assert isinstance(await driver.call(outbound), Unknown)
+
+
+@pytest.mark.parametrize(
+    ("status", "wanted"),
+    [
+        (400, ("refused", False)),
+        (404, ("not_found", False)),
+        (412, ("precondition_failed", False)),
+        (429, ("too_many_requests", True)),
+        (408, None),
+        (302, None),
+        (500, None),
+        (503, None),
+    ],
+)
+async def test_what_a_status_says_of_whether_it_was_done(
+    status: int, wanted: tuple[str, bool] | None
+) -> None:
+    def answer(_: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(status, stream=httpx2.ByteStream(b"{}"))
+
+    client = httpx2.AsyncClient(
+        base_url="http://fleet.test", transport=httpx2.MockTransport(answer)
+    )
+    driver = FleetDriver(JsonApi(client, 1_000_000))
+    asset = {"asset": "web-01", "version": "2"}
+    outbound = Outbound("apply_patch", "web-01", {**asset}, uuid4(), {}, timedelta(seconds=1))
+    found = await driver.call(outbound)
+    told = (found.code, found.retryable) if isinstance(found, NotApplied) else None
+    assert told == wanted
+    assert wanted is not None or isinstance(found, Unknown)
+    await driver.close()

@@ -17,20 +17,33 @@ from smartops.contracts.events import (
     TaskGrantRevoked,
     TaskHalted,
     TaskPaused,
+    TaskPlanReturned,
     TaskResumed,
     TaskRollbackStarted,
     TaskStarted,
+    TaskStepWithheld,
     TaskStopping,
+    ToolCallDispatched,
     ToolCallRequested,
     UndoEntitlement,
 )
-from smartops.contracts.folds import STOPPING, CallStatus, CallView, GateView, RunView, evolve_run
+from smartops.contracts.folds import (
+    FINAL,
+    STOPPING,
+    CallStatus,
+    CallView,
+    GateView,
+    RunView,
+    evolve_run,
+)
 from smartops.contracts.ids import call_id, question_about
 from smartops.contracts.maintenance import OUTSIDE_WINDOW, MaintenanceWindow
 from smartops.contracts.plan import Plan
 from smartops.contracts.streams import stream
 from smartops.contracts.tools import ToolDescriptor
 from smartops.contracts.wire import Category, EventData, Purpose
+from smartops.runner.state import Run
+from smartops.tool_gateway.attempts import LOOKED_AT, earlier_attempt, first_sent
 from smartops.tool_gateway.checks import (
     Denial,
     Permit,
@@ -42,8 +55,7 @@ from smartops.tool_gateway.checks import (
     check_step,
     check_undo,
 )
-from smartops.tool_gateway.context import earlier_attempt
-from support.grants import GRANTED_AT, grant_for
+from support.grants import GRANTED_AT, grant_for, sent_back
 from support.plans import TASK, TENANT, phase, plan, step, tool
 
 PATCH = tool()
@@ -93,6 +105,15 @@ def asking_for(number: int, made: Plan = PLAN, **fields: Any) -> ToolCallRequest
     return ToolCallRequested.model_validate(request)
 
 
+def sent_back_now() -> TaskPlanReturned:
+    """Policy denied a step of the run."""
+    grant = grant_for(PLAN)
+    noted = TaskStepWithheld(task=TASK, run=grant.run, call=TASK, step="x", grant=1)
+    [returned] = sent_back(PLAN, grant, Run(withheld=(noted,)))
+    assert isinstance(returned, TaskPlanReturned)
+    return returned
+
+
 @dataclass
 class Facts:
     """All that a step's check rests on; allowed as it is."""
@@ -135,6 +156,11 @@ def denied(facts: Facts) -> str:
 def test_a_step_goes_out_exactly_as_approved() -> None:
     found = Facts().check()
     assert found == Permit({"asset": "web-01"}, PLAN.steps[0], 1)
+
+
+def test_a_step_goes_out_under_a_later_grant_once_its_run_came_back() -> None:
+    later = Facts(gate=GateView(grant=grant_for(PLAN, grant=2), begun=1))
+    assert isinstance(later.check(), Permit)
 
 
 def test_a_step_of_the_next_phase_goes_out_once_the_first_has_ended() -> None:
@@ -183,6 +209,10 @@ DENIALS: dict[str, tuple[str, Callable[[], Facts]]] = {
     "under another grant of this run": (
         "grant_mismatch",
         lambda: Facts(gate=GateView(grant=grant_for(PLAN, grant=2))),
+    ),
+    "while its plan is back at the gate": (
+        "returned",
+        lambda: Facts(gate=GateView(grant=grant_for(PLAN), begun=1, returned=sent_back_now())),
     ),
     "under a grant for another plan": (
         "grant_mismatch",
@@ -326,14 +356,23 @@ ENTITLEMENT = UndoEntitlement(
 )
 
 
+UNPATCH = tool("unpatch")
+
+
+def applied(status: CallStatus = CallStatus.SUCCEEDED) -> CallView:
+    return CallView(status=status, undo=ENTITLEMENT)
+
+
 @dataclass
 class UndoFacts:
     """All that an undo's check rests on; allowed as it is."""
 
     fields: dict[str, Any] = field(default_factory=dict)
     gate: GateView = field(default_factory=lambda: GateView(grant=grant_for(PLAN)))
-    done: CallView = field(default_factory=lambda: CallView(undo=ENTITLEMENT))
+    done: CallView = field(default_factory=applied)
     asked: bool = True
+    tool: ToolDescriptor | None = UNPATCH
+    ended: str | None = None
     first: ToolCallRequested = field(default_factory=lambda: asking_for(0))
 
     def check(self) -> Permit | Denial:
@@ -352,13 +391,30 @@ class UndoFacts:
         if self.asked:
             requests[request.call] = request
         run = RunView(
-            started=started_by(grant_for(PLAN)), phase=0, requests=requests, rolling_back=True
+            started=started_by(grant_for(PLAN)),
+            phase=0,
+            requests=requests,
+            rolling_back=True,
+            ended=self.ended,
         )
-        return check_undo(request, run, self.gate, self.done)
+        return check_undo(request, self.tool, run, self.gate, self.done)
 
 
 def test_an_undo_goes_out_with_the_arguments_of_its_entitlement() -> None:
     assert UndoFacts().check() == Permit(ENTITLEMENT.arguments, None, 1)
+
+
+def test_undo_is_owed_for_what_a_person_settled_as_applied_and_to_a_run_that_waits_for_people() -> (
+    None
+):
+    facts = UndoFacts(done=applied(CallStatus.APPLIED), ended="escalated")
+    assert isinstance(facts.check(), Permit)
+
+
+def test_undo_is_owed_by_a_tool_that_declares_more_than_it_did() -> None:
+    assert isinstance(UndoFacts(tool=UNPATCH.model_copy(update={"rate": None})).check(), Permit)
+    facts = UndoFacts(tool=UNPATCH.model_copy(update={"description": "Told in other words."}))
+    assert isinstance(facts.check(), Permit)
 
 
 @pytest.mark.parametrize(
@@ -390,6 +446,20 @@ UNDO_DENIALS: dict[str, tuple[str, UndoFacts]] = {
     "of a call of another run": ("not_its_call", UndoFacts({"undoes": TASK})),
     "of a read": ("not_its_call", UndoFacts(first=asking_for(0, purpose=Purpose.OBSERVE))),
     "of what left no entitlement": ("no_entitlement", UndoFacts(done=CallView())),
+    "of what was refused": ("no_entitlement", UndoFacts(done=applied(CallStatus.FAILED))),
+    "of what was settled as not applied": (
+        "no_entitlement",
+        UndoFacts(done=applied(CallStatus.NOT_APPLIED)),
+    ),
+    "of what is on its way": ("no_entitlement", UndoFacts(done=applied(CallStatus.DISPATCHED))),
+    "of what nobody knows of": ("no_entitlement", UndoFacts(done=applied(CallStatus.UNCERTAIN))),
+    "in a run that completed": ("run_ended", UndoFacts(ended="completed")),
+    "in a run that was taken back": ("run_ended", UndoFacts(ended="rolled_back")),
+    "by a tool that is gone": ("unknown_tool", UndoFacts(tool=None)),
+    "by a tool of a newer version": (
+        "tool_changed",
+        UndoFacts(tool=UNPATCH.model_copy(update={"version": "2"})),
+    ),
     "with another tool": ("undo_mismatch", UndoFacts({"tool": "rm_rf"})),
     "with another version": ("undo_mismatch", UndoFacts({"version": "2"})),
     "on another target": ("undo_mismatch", UndoFacts({"target": "web-02"})),
@@ -504,6 +574,37 @@ async def test_an_attempt_is_due_by_what_became_of_the_step_not_by_its_denials(
     assert (check_attempt(request, earlier) is None) is due
 
 
+async def test_an_attempt_behind_ever_so_many_denied_ones_is_not_due_and_looks_no_further() -> None:
+    looked = 0
+
+    async def load(_call: UUID) -> CallView:
+        nonlocal looked
+        looked += 1
+        return CallView(status=CallStatus.DENIED)
+
+    behind = asking_for(0, attempt=10**6)
+    assert check_attempt(behind, await earlier_attempt(behind, RUN, load)) is not None
+    assert looked == LOOKED_AT
+    near = asking_for(0, attempt=LOOKED_AT)
+    assert check_attempt(near, await earlier_attempt(near, RUN, load)) is None
+
+
+@pytest.mark.parametrize("sent", [(1,), (2,), (2, 3), (1, 3), ()])
+async def test_the_before_state_of_a_step_is_that_of_its_first_attempt_that_was_sent(
+    sent: tuple[int, ...],
+) -> None:
+    """The first may have been denied, the second settled as not applied, and applied late."""
+    request = asking_for(0, attempt=4)
+    ids = {call_id(RUN, request.question, request.purpose, n): n for n in range(1, 4)}
+
+    async def load(call: UUID) -> ToolCallDispatched | None:
+        number = ids[call]
+        return ToolCallDispatched.model_construct(before=number) if number in sent else None
+
+    found = await first_sent(request, RUN, load)
+    assert (None if found is None else found.before) == min(sent, default=None)
+
+
 # --- Binding the undo to the before-state -------------------------------------------------------
 
 
@@ -537,6 +638,23 @@ def test_without_the_before_state_a_step_does_not_go_out(before: JsonValue) -> N
 def test_a_step_without_a_way_back_leaves_no_entitlement() -> None:
     assert bind_undo(step("web-01", undo=False), {"version": "2.4.0"}) is None
     assert bind_undo(None, None) is None
+
+
+# ---- runs that are over ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        TaskResumed(task=TASK, run=grant_for(PLAN).run, principal="op"),
+        TaskEscalated(task=TASK, run=grant_for(PLAN).run, reason="?", what_to_do="look"),
+        TaskRollbackStarted(task=TASK, run=grant_for(PLAN).run, reason="ill", phase=0, undo=()),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+@pytest.mark.parametrize("end", sorted(FINAL))
+def test_nothing_that_is_said_behind_its_end_brings_a_run_back(end: str, said: EventData) -> None:
+    assert evolve_run(replace(BEGUN, ended=end), said).ended == end
 
 
 # ---- runs that stop ----------------------------------------------------------------------------

@@ -9,8 +9,6 @@ from uuid import UUID
 import pytest
 from smartops.contracts.canonical import canonical, digest
 from smartops.contracts.events import (
-    CallFacts,
-    Decided,
     PolicyInForce,
     TaskHalted,
     ToolCallCompleted,
@@ -29,35 +27,18 @@ from smartops.tool_gateway.checks import Denial
 from smartops.tool_gateway.domain import INLINE_BYTES, MAX_SENDS, Dispatch
 from smartops.tool_gateway.ports import Answer, NotApplied, Unknown
 from smartops.tool_gateway.state import Call, evolve
+from support.call_facts import KEY, facts_of
 from support.given import Given, Outcome, given
 from support.plans import TASK
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CALL = UUID("33333333-3333-5333-8333-333333333333")
-KEY = UUID("44444444-4444-5444-8444-444444444444")
 GATEWAY = UUID("55555555-5555-4555-8555-555555555555")
 READS = (("acme/gate-1", 4), ("_platform/bundle-default", 1))
 TIMEOUT = timedelta(seconds=5)
 MINUTE = timedelta(minutes=1)
 
-FACTS = CallFacts(
-    task=TASK,
-    run=TASK,
-    requester="runner",
-    requester_stream="acme/run-1",
-    request=KEY,
-    purpose=Purpose.DO,
-    tool="patch",
-    version="1",
-    schema_digest=digest(b"tool"),
-    target="web-01",
-    question="p/patch/web-01",
-    attempt=1,
-    arguments={"asset": "web-01"},
-    policy=Decided(
-        allow=True, rules=("tool_call.granted",), bundle=digest(b"b"), engine="regorus 1"
-    ),
-)
+FACTS = facts_of("patch", "web-01", {"asset": "web-01"})
 UNDO = UndoEntitlement(tool="unpatch", version="1", arguments={"version": "2.4.0"})
 
 REFUSED = NotApplied("refused", "409: busy", retryable=False)

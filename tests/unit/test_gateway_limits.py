@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from smartops.contracts.events import LimitLeased, LimitReturned
@@ -159,6 +160,29 @@ def test_a_call_that_was_let_through_and_never_went_out_leaves_room_for_the_next
     assert breaker.wait(5) is None
     breaker.abandoned()
     assert breaker.wait(5) is None
+
+
+@pytest.mark.parametrize("code", ["too_late", "fenced", "egress_refused", "missing_pii"])
+def test_what_was_never_asked_tells_neither_that_a_system_lives_nor_that_it_is_silent(
+    code: str,
+) -> None:
+    breaker, unsent = Breaker(), NotApplied(code, "not sent", retryable=True)
+    for _ in range(FAILURES):
+        breaker.heard(unsent, 0)
+    assert breaker.wait(0) is None, "nobody said that it is silent"
+    for _ in range(FAILURES):
+        breaker.heard(SILENT, 0)
+    assert breaker.wait(2) is None
+    breaker.heard(unsent, 2)
+    assert breaker.opened == 1, "nobody heard of it"
+    assert breaker.wait(2) is None, "so the next call tries"
+
+
+def test_a_system_whose_answers_nobody_understands_is_not_silent() -> None:
+    breaker = Breaker()
+    for _ in range(2 * FAILURES):
+        breaker.heard(Unknown("not what was declared", answered=True), 0)
+    assert breaker.wait(0) is None
 
 
 def test_pauses_have_an_upper_end() -> None:

@@ -212,7 +212,7 @@ async def test_only_a_rehearsal_that_succeeded_lets_the_step_out(
         call=Folds(**{f"call_{call}": CallView(call, status)}),
     )
     nothing: Any = None
-    contexts = Contexts(views, nothing, nothing, nothing)
+    contexts = Contexts(views, nothing, nothing, nothing, nothing)
     whole = plan(phase(rehearsed, execute, name="Steps", sequential=True))
     run = replace(RunView(), requests={call: asked})
     let_out = await contexts.simulated("acme", wanted, run, whole)

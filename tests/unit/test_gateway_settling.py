@@ -9,32 +9,28 @@ from uuid import UUID
 
 import pytest
 from pydantic import JsonValue
-from smartops.contracts.canonical import digest
 from smartops.contracts.commands import CallSettle
 from smartops.contracts.events import (
     ActorMapped,
-    CallFacts,
-    Decided,
     ToolCallCompleted,
     ToolCallDispatched,
     ToolCallSettled,
     ToolCallUncertain,
 )
-from smartops.contracts.wire import Idempotence, Purpose
+from smartops.contracts.wire import Idempotence
 from smartops.runtime.decision import Decision
 from smartops.tool_gateway import domain, settling
 from smartops.tool_gateway.domain import MAX_SENDS, Dispatch
 from smartops.tool_gateway.ports import Answer, NotApplied, Unknown
 from smartops.tool_gateway.settling import MAX_PROBES, Again, Found, Settler, judge
 from smartops.tool_gateway.state import Call, evolve
+from support.call_facts import KEY, facts_of
 from support.given import Given, given
-from support.plans import TASK
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=6)
 """Behind the deadline."""
 CALL = UUID("33333333-3333-5333-8333-333333333333")
-KEY = UUID("44444444-4444-5444-8444-444444444444")
 FIRST = UUID("55555555-5555-4555-8555-555555555555")
 SECOND = UUID("66666666-6666-4666-8666-666666666666")
 ANNA = UUID("77777777-7777-5777-8777-777777777777")
@@ -42,24 +38,7 @@ READS = (("acme/gate-1", 4),)
 ACTOR = (("acme/actor-1", 2),)
 SILENCE = Unknown("the connection broke")
 
-FACTS = CallFacts(
-    task=TASK,
-    run=TASK,
-    requester="runner",
-    requester_stream="acme/run-1",
-    request=KEY,
-    purpose=Purpose.DO,
-    tool="set",
-    version="1",
-    schema_digest=digest(b"tool"),
-    target="key-1",
-    question="p/set/key-1",
-    attempt=1,
-    arguments={"asset": "key-1", "value": "b", "expected_revision": 3},
-    policy=Decided(
-        allow=True, rules=("tool_call.granted",), bundle=digest(b"b"), engine="regorus 1"
-    ),
-)
+FACTS = facts_of("set", "key-1", {"asset": "key-1", "value": "b", "expected_revision": 3})
 BEFORE: JsonValue = {"key": "key-1", "value": "a", "revision": 3}
 APPLIED = Found("applied", "value as wanted", {"value": "b"})
 NOT_APPLIED = Found("not_applied", "it is as it was before", BEFORE)

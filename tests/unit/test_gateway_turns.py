@@ -30,9 +30,11 @@ from smartops.eventstore.rows import TimerRow
 from smartops.runtime.decision import Decision
 from smartops.runtime.reactor import Reaction
 from smartops.tool_gateway import domain
+from smartops.tool_gateway.admission import Later
 from smartops.tool_gateway.checks import Denial, Permit, check_step, out_of_turn
 from smartops.tool_gateway.doubts import Doubts
 from smartops.tool_gateway.ports import Unknown
+from smartops.tool_gateway.resending import MAX_WAITS, waited
 from smartops.tool_gateway.sending import Fuse
 from smartops.tool_gateway.settling import Again, Found, read_back
 from smartops.tool_gateway.state import Call, evolve
@@ -236,7 +238,7 @@ class Sent:
     async def light(self, limit: timedelta) -> Fuse:
         return Fuse.lit(KEY, limit)
 
-    async def send(self, *_: Any) -> None:
+    def send(self, *_: Any) -> None:
         self.times += 1
 
 
@@ -245,6 +247,7 @@ class Reacting:
 
     def __init__(self, call: Call) -> None:
         self.call = call
+        self.timers: list[Any] = []
         self.folds = SimpleNamespace(load=self._load)
 
     async def _load(self, _name: str, **_: Any) -> Any:
@@ -253,7 +256,9 @@ class Reacting:
     async def react(
         self, _name: str, _cause: Any, decide: Callable[[Call, bool], Awaitable[Decision]]
     ) -> Reaction:
-        for event in (await decide(self.call, False)).events:  # noqa: FBT003 - as the reactor
+        decision = await decide(self.call, False)  # noqa: FBT003 - as the reactor
+        self.timers += decision.timers
+        for event in decision.events:
             self.call = evolve(self.call, event)
         return Reaction.DONE
 
@@ -265,7 +270,21 @@ class Looking(Doubts):
         return Found("not_applied", "it is as it was before", dict(BEFORE))
 
 
-def doubts(call: Call, made: Plan, run: RunView, now: datetime) -> tuple[Doubts, Reacting, Sent]:
+class Door:
+    """In place of admission: lets out, or tells to come later, and counts what is given back."""
+
+    def __init__(self, later: Later | None = None) -> None:
+        self.later = later
+        self.given_back: list[object] = []
+
+    async def admit(self, *_: Any, again: bool) -> Later | Any:
+        assert again
+        return self.later or SimpleNamespace(done=self.given_back.append)
+
+
+def doubts(
+    call: Call, made: Plan, run: RunView, now: datetime, door: Door | None = None
+) -> tuple[Doubts, Reacting, Sent]:
     """The part that clears lost answers up, over a log that holds just this."""
 
     def view(state: Any) -> Any:
@@ -285,6 +304,7 @@ def doubts(call: Call, made: Plan, run: RunView, now: datetime) -> tuple[Doubts,
         views=SimpleNamespace(gate=view(GateView(grant=grant_for(made))), run=view(run)),
         plans=SimpleNamespace(get=get),
         cause_of_timer=lambda *_: None,
+        carry_on=lambda *_: None,
     )
     compares = {"idempotence": Idempotence.PROBEABLE, "compare_and_set": True}
     probeable = call.dispatched and call.dispatched.idempotence is Idempotence.PROBEABLE
@@ -292,7 +312,14 @@ def doubts(call: Call, made: Plan, run: RunView, now: datetime) -> tuple[Doubts,
     patch = cast("Tool", SimpleNamespace(descriptor=described))
     registry = SimpleNamespace(get=lambda _name: patch)
     calls, sender = Reacting(call), Sent()
-    return Looking(*cast("Any", (service, registry, calls, None, sender))), calls, sender
+    door = door or Door()
+    parts = (service, registry, calls, None, sender, door)
+    return Looking(*cast("Any", parts)), calls, sender
+
+
+def timer_called(name: str) -> TimerRow:
+    found = SimpleNamespace(stream=f"acme/call-{CALL}", name=name, handler="h")
+    return cast("TimerRow", found)
 
 
 @pytest.mark.parametrize(("hour", "sends"), [(13, 1), (14, 0)])
@@ -302,7 +329,7 @@ async def test_a_lost_answer_is_asked_for_again_in_the_hours_of_its_step_only(
     made, now = of_hours(DAY), NOON.replace(hour=hour)
     assert now < grant_for(made).expires_at
     cleared, calls, sender = doubts(lost(made, Idempotence.IDEMPOTENT), made, begun(made), now)
-    await cleared.send_again(cast("TimerRow", SimpleNamespace(stream=f"acme/call-{CALL}")))
+    await cleared.send_again(timer_called("retry/1"))
     assert sender.times == sends
     if not sends:
         assert calls.call.uncertain is not None
@@ -314,7 +341,7 @@ async def test_a_lost_answer_is_asked_for_again_in_the_hours_of_its_step_only(
 async def test_nor_when_another_batch_is_under_way(batches: int, sends: int) -> None:
     run = begun(IN_TWOS, batches)
     cleared, calls, sender = doubts(lost(IN_TWOS, Idempotence.IDEMPOTENT), IN_TWOS, run, NOON)
-    await cleared.send_again(cast("TimerRow", SimpleNamespace(stream=f"acme/call-{CALL}")))
+    await cleared.send_again(timer_called("retry/1"))
     assert sender.times == sends
     assert (calls.call.uncertain is None) is bool(sends)
 
@@ -325,9 +352,65 @@ async def test_what_was_read_back_is_sent_again_in_the_hours_of_its_step_only(
 ) -> None:
     made, now = of_hours(DAY), NOON.replace(hour=hour)
     cleared, calls, sender = doubts(lost(made, Idempotence.PROBEABLE), made, begun(made), now)
-    timer = SimpleNamespace(stream=f"acme/call-{CALL}", name="probe/1/1")
-    await cleared.read_back(cast("TimerRow", timer))
+    await cleared.read_back(timer_called("probe/1/1"))
     assert sender.times == sends
     if not sends:
         assert calls.call.settled is not None
         assert (calls.call.settled.applied, calls.call.settled.retry) == (False, True)
+
+
+# ---- what a send needs once more ---------------------------------------------------------------
+
+SILENT = Later("circuit_open", timedelta(seconds=4))
+BUSY = Later("concurrency", timedelta(milliseconds=250))
+
+
+@pytest.mark.parametrize("later", [SILENT, BUSY], ids=lambda later: later.reason)
+@pytest.mark.parametrize(
+    ("idempotence", "name"),
+    [(Idempotence.IDEMPOTENT, "retry/1"), (Idempotence.PROBEABLE, "probe/1/1")],
+)
+async def test_a_silent_system_and_a_busy_tool_are_left_alone_by_what_is_sent_again(
+    idempotence: Idempotence, name: str, later: Later
+) -> None:
+    cleared, calls, sender = doubts(
+        lost(IN_TWOS, idempotence), IN_TWOS, begun(IN_TWOS), NOON, Door(later)
+    )
+    clear = cleared.send_again if idempotence is Idempotence.IDEMPOTENT else cleared.read_back
+    await clear(timer_called(f"{name}~2"))
+    [again] = calls.timers
+    assert (again.name, again.handler) == (f"{name}~3", "h")
+    assert again.due >= later.wait
+    assert sender.times == 0
+    assert calls.call.uncertain is not None
+    assert calls.call.uncertain.next != "human"
+
+
+async def test_who_waited_for_a_silent_system_for_long_enough_is_left_to_a_person() -> None:
+    cleared, calls, sender = doubts(
+        lost(IN_TWOS, Idempotence.IDEMPOTENT), IN_TWOS, begun(IN_TWOS), NOON, Door(SILENT)
+    )
+    await cleared.send_again(timer_called(f"retry/1~{MAX_WAITS}"))
+    assert sender.times == 0
+    assert calls.call.uncertain is not None
+    assert calls.call.uncertain.next == "human"
+    assert "did not answer for long" in calls.call.uncertain.reason
+
+
+@pytest.mark.parametrize("idempotence", [Idempotence.IDEMPOTENT, Idempotence.PROBEABLE])
+async def test_what_was_taken_for_a_send_that_is_not_made_is_given_back(
+    idempotence: Idempotence,
+) -> None:
+    made, door = of_hours(NIGHT), Door()
+    cleared, _, sender = doubts(lost(made, idempotence), made, begun(made), NOON, door)
+    if idempotence is Idempotence.IDEMPOTENT:
+        await cleared.send_again(timer_called("retry/1"))
+    else:
+        await cleared.read_back(timer_called("probe/1/1"))
+    assert sender.times == 0
+    assert door.given_back == [None]
+
+
+def test_a_timer_tells_how_often_it_was_put_off() -> None:
+    assert waited("probe/1/2") == ("probe/1/2", 0)
+    assert waited("probe/1/2~10") == ("probe/1/2", 10)

@@ -362,6 +362,16 @@ def test_one_standing_word_is_no_quorum() -> None:
     assert covers(word(), PLAN, two, SUE.roles, NOW) == "2 people must agree"
 
 
+def test_a_standing_word_does_not_stand_in_for_who_must_look() -> None:
+    offer = offer_of(word(), version=1)
+    looked_at = weighed(needs_look="a person was asked for")
+    decided = given(Gate(), evolve).when(
+        lambda gate: domain.weigh(gate, TASK, planned(PLAN), PLAN, looked_at, TERMS, NOW, offer)
+    )
+    assert decided.then(TaskPlanValidated, TaskApprovalRequired).decision.elsewhere == ()
+    assert covers(word(), PLAN, looked_at, SUE.roles, NOW) == "a person was asked for"
+
+
 def test_a_standing_word_covers_what_it_says_and_nothing_else() -> None:
     found = weighed()
     assert covers(word(), PLAN, found, SUE.roles, NOW) is None

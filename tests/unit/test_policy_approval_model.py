@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from smartops.contracts.events import (
     ActorDelegated,
     ActorMapped,
+    Approval,
     StandingRevoked,
     TaskApprovalEscalated,
     TaskApprovalGranted,
@@ -27,7 +28,7 @@ from smartops.contracts.folds import ActorView, GateView, evolve_actor, evolve_g
 from smartops.contracts.ids import actor_id
 from smartops.contracts.wire import Environment, EventData
 from smartops.policy import domain
-from smartops.policy.gate.quorum import holds
+from smartops.policy.gate.quorum import holds, lapsed
 from smartops.policy.gate.state import Gate, evolve
 from smartops.policy.mandates.delegation import handed_to
 from smartops.policy.mandates.offers import Standing, covers, evolve_standing
@@ -134,6 +135,7 @@ class Crowd(RuleBasedStateMachine):
                 requester_actor=actor_id(TENANT, "ana"),
                 editors=(actor_id(TENANT, "edd"),),
             ),
+            lapsed=self._lapsed(),
             refusal=refusal,
             denials=() if allowed else ("deciding needs a role",),
         )
@@ -231,6 +233,21 @@ class Crowd(RuleBasedStateMachine):
             due = required.expires_at
             self._tell(domain.expire(self.gate, "expiry/1", due, self.now))
 
+    def _roles_now(self, voice: Approval) -> tuple[str, ...]:
+        """What was noted of a voice's roles, as far as they are still held."""
+        owner = self.actors[NAMES[voice.for_actor or voice.actor]].mapped
+        held = () if owner is None else owner.roles
+        return tuple(role for role in voice.roles if holds(held, role))
+
+    def _lapsed(self) -> tuple[Approval, ...]:
+        """Voices that count no more, as is found out before each vote."""
+        if self.gate.required is None:
+            return ()
+        people = {actor_id(TENANT, name): one.mapped for name, one in self.actors.items()}
+        known = {actor: mapped for actor, mapped in people.items() if mapped is not None}
+        voices = [one.by for one in self.gate.yes]
+        return lapsed(self.gate.required, self.gate.escalated, voices, known)
+
     # --- what must hold
 
     def _tell(self, decision: Decision) -> None:
@@ -297,9 +314,13 @@ class Crowd(RuleBasedStateMachine):
             assert not one.persons & other.persons, "and all of them different people"
         for voice in voices:
             assert not voice.persons & INVOLVED, "none of whom had a hand in it"
+            owner = self.actors[NAMES[voice.for_actor or voice.actor]].mapped
+            assert owner is not None
+            wanted = (*required.roles, *self.escalated)
+            assert any(holds(owner.roles, role) for role in wanted), "who holds a role by now"
         for role in required.roles:
             assert any(
-                holds(voice.roles, role) or set(voice.roles) & set(self.escalated)
+                holds(self._roles_now(voice), role) or set(voice.roles) & set(self.escalated)
                 for voice in voices
             ), f"one of them {role}"
         spoken = {(one.by.actor, one.by.for_actor) for one in self.gate.yes}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -109,6 +111,18 @@ def test_who_proposed_it_does_not_sign_it() -> None:
     assert code(activate(state, who("olga"))) == "unsigned"
 
 
+def test_who_proposed_it_does_not_sign_it_in_another_tenant_either() -> None:
+    """There the same person is another actor; the credential tells."""
+    state = after(begun(), propose(begun(), who("ada")))
+    for name, principals in (("ada", ("ada",)), ("countess", ("phone", "ada"))):
+        elsewhere = ActorMapped(
+            actor=actor_id("other", name), name=name, principals=principals, roles=(ADMIN,)
+        )
+        for credential in principals:
+            by = Who(credential, elsewhere, 1, ((f"other/actor-{elsewhere.actor}", 1),))
+            assert code(sign(state, by)) == "four_eyes"
+
+
 def test_nobody_signs_twice_or_what_nobody_proposed() -> None:
     state = after(begun(), propose(begun(), who("ada")))
     assert code(sign(state, who("olga"), DIGESTS[1])) == "not_found"
@@ -182,6 +196,45 @@ def test_a_shadow_needs_no_signature_and_has_no_authority() -> None:
     state = after(state, shadow(state, who("olga"), None))
     assert state.shadow is None
     assert code(shadow(state, who("olga"), None)) == "shadow"
+
+
+@pytest.mark.parametrize(
+    ("tenant", "governing", "tenants", "may"),
+    [
+        ("acme", None, {"acme"}, True),
+        ("acme", None, set(), True),
+        ("acme", None, {"acme", "other"}, False),
+        ("acme", "acme", {"acme", "other"}, True),
+        ("other", "acme", {"acme", "other"}, False),
+        ("other", "acme", {"other"}, False),
+    ],
+)
+def test_one_tenant_governs_what_holds_for_all(
+    tenant: str, governing: str | None, tenants: set[str], *, may: bool
+) -> None:
+    assert (bundling.shut_out(tenant, governing, tenants) == "") is may
+
+
+@pytest.mark.parametrize(
+    "decide",
+    [
+        lambda state, one: bundling.propose(
+            state, BundlePropose(document="x", reason="y"), one, tried(DIGESTS[0])
+        ),
+        lambda state, one: bundling.sign(state, BundleSign(digest=DIGESTS[0], reason="y"), one),
+        lambda state, one: bundling.activate(
+            state, BundleActivate(digest=DIGESTS[0], reason="y"), one
+        ),
+        lambda state, one: bundling.shadow(state, BundleShadow(digest=None, reason="y"), one),
+    ],
+)
+def test_a_policy_admin_of_another_tenant_changes_nothing(
+    decide: Callable[[Bundles, Who], Decision],
+) -> None:
+    stranger = replace(who("emil"), shut_out="policy is changed by people of acme alone")
+    refusal = decide(begun(), stranger).refusal
+    assert refusal is not None
+    assert (refusal.code, refusal.field) == ("forbidden", "tenant")
 
 
 class Governance(RuleBasedStateMachine):

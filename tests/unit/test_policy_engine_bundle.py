@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from smartops.contracts.canonical import canonical
 from smartops.policy_engine import (
     Bundle,
     BundleNotFound,
@@ -96,6 +97,34 @@ def test_errors_tell_file_code_and_that_a_retry_is_no_use() -> None:
     assert caught.value.retryable is False
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/extra.rego",
+        "../extra.rego",
+        "a/../../extra.rego",
+        "a//extra.rego",
+        "a/.hidden.rego",
+        "a b.rego",
+        "a?x=1.rego",
+        "a#b.rego",
+        "a%2fb.rego",
+        "a\r\nHost: x.rego",
+        "\u0430.rego",
+        f"{'a' * 200}.rego",
+    ],
+)
+def test_a_path_in_a_bundle_means_the_same_everywhere(path: str) -> None:
+    """In a folder, in a message, and in the address under which an OPA server is given it."""
+    files = {"plan.rego": b"package plan\n", path: b"package extra\n"}
+    with pytest.raises(BundleRefused, match="no path of plain names"):
+        Bundle(files)
+    document = canonical({name: text.decode() for name, text in files.items()})
+    with pytest.raises(BundleRefused, match="no path of plain names"):
+        Bundle.from_document(document)
+
+
 FORBIDDEN = {
     "http.send": 'x := http.send({"method": "get", "url": "http://127.0.0.1"})',
     "http.send by another spelling": 'x := http["send"]({"method": "get"})',
@@ -105,6 +134,7 @@ FORBIDDEN = {
     "the clock": "x := time.now_ns()",
     "chance": 'x := rand.intn("a", 3)',
     "random ids": 'x := uuid.rfc4122("a")',
+    "the log": 'x if print("seen", input.tenant)',
     "names": 'x := net.lookup_ip_addr("example.org")',
     "%d": 'x := sprintf("%d", [1])',
     "%d in a raw string": "x := sprintf(`n=%d`, [1])",

@@ -166,12 +166,27 @@ def test_a_step_that_misstates_its_category_is_not_registered() -> None:
 @pytest.mark.parametrize(
     ("stated", "given", "used"), [(0, None, 2), (1, None, 2), (50, None, 50), (50, 10, 10)]
 )
-def test_the_scope_is_never_smaller_than_what_is_touched(
+def test_the_scope_is_never_smaller_than_what_is_changed(
     stated: int, given: int | None, used: int
 ) -> None:
     whole = planned((step("web-1"),), (step("web-2"),), total_assets=stated)
     document = plan_input(whole, registry=find, **SURROUNDINGS, total_assets=given)
     assert document.total_assets == used
+
+
+def test_reads_make_the_scope_no_larger_however_many() -> None:
+    looks = tuple(step(f"web-{number}", tool=LOOK, undo=False) for number in range(50))
+    padded = planned((step("web-1"),), (step("web-2"), step("web-3")), looks)
+    bare = planned((step("web-1"),), (step("web-2"), step("web-3")))
+    documents = [plan_input(whole, registry=find, **SURROUNDINGS) for whole in (padded, bare)]
+    assert [document.total_assets for document in documents] == [3, 3]
+    assert plan_input(planned(looks), registry=find, **SURROUNDINGS).total_assets == 1
+    engine = RegorusEngine.load(default_bundle_path())
+    for document in documents:
+        assert "plan.phase_too_large" in engine.decide("plan", document.canonical_bytes()).rules
+    elsewhere = planned((step("web-1"),), looks, environment="staging")
+    document = plan_input(elsewhere, registry=find, **SURROUNDINGS)
+    assert engine.decide("plan", document.canonical_bytes()).allow, "to look further is no fault"
 
 
 def test_equal_documents_have_equal_bytes() -> None:

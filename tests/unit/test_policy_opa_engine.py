@@ -241,6 +241,20 @@ def test_too_large_a_document_and_an_unknown_question_are_not_even_asked(opa: Op
     assert opa.asked == []
 
 
+@pytest.mark.parametrize("spoilt", [b"", b"\n", b"se\nsame", "s\u00e9same".encode()])
+def test_a_token_that_is_none_is_an_outage_and_no_denial(
+    opa: Opa, tmp_path: Path, spoilt: bytes
+) -> None:
+    opa.token = "sesame"
+    place = tmp_path / "token"
+    place.write_text("sesame")
+    engine = engine_on(opa, token_file=place)
+    engine._server.close()  # The file is read anew for each connection.
+    place.write_bytes(spoilt)
+    with pytest.raises(EngineDown, match="holds no token"):
+        engine.decide("plan", plan().canonical_bytes())
+
+
 def test_the_server_is_shown_the_token_and_is_away_without_it(opa: Opa, tmp_path: Path) -> None:
     opa.token = "sesame"
     with pytest.raises(EngineDown, match="401"):

@@ -314,6 +314,21 @@ def test_a_requester_who_asked_for_a_person_gets_one_though_the_plan_forgot() ->
     assert weighed(STAGED, submitted=submitted).requires_approval
 
 
+def test_who_asked_for_a_person_is_not_served_by_a_word_given_beforehand() -> None:
+    asked = intent(STAGED, context=IntentContext(approval=True))
+    assert weighed(STAGED, submitted=asked).needs_look == "a person was asked for"
+    header = STAGED.header.model_copy(update={"approval_requested": True})
+    wished = STAGED.model_copy(update={"header": header})
+    assert weighed(wished).needs_look == "a person was asked for"
+    assert weighed(STAGED).needs_look == ""
+
+
+def test_in_a_blocked_window_no_word_given_beforehand_lets_anything_go() -> None:
+    found = weighed(STAGED, blocked=True)
+    assert found.requires_approval
+    assert found.needs_look == "nothing goes by itself at this time"
+
+
 def test_what_cannot_be_taken_back_gets_a_person() -> None:
     made = plan(phase(step("web-00", WIPE)), environment=Environment.SANDBOX)
     found = weighed(made, level=3)

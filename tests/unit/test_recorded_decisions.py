@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import files
 from uuid import UUID, uuid4
@@ -92,7 +92,9 @@ def test_where_nothing_follows_nothing_is_stored(engine: RegorusEngine) -> None:
 
 def test_the_view_of_decisions_knows_every_event_that_bears_them() -> None:
     """A new version that is not listed would be left out of every replay, silently."""
-    sql = (files("smartops.audit") / "sql" / "0006_decisions.sql").read_text("utf-8")
+    migrations = sorted((files("smartops.audit") / "sql").iterdir(), key=lambda one: one.name)
+    texts = [one.read_text("utf-8") for one in migrations]
+    sql = [text for text in texts if "view smartops.v_decisions" in text][-1]
     listed = re.search(r"and e\.topic in \((.*?)\);", sql, re.DOTALL)
     assert listed is not None
     topics = set(re.findall(r"'([a-z_.]+\.v\d+)'", listed[1]))
@@ -183,14 +185,23 @@ class Puppet:
         self.bundle_digest = bundle
 
 
-def engines(log: Log, local: Callable[[], Puppet] | None = None) -> Engines[Puppet]:
-    def make(document: bytes) -> Puppet:
+def engines(
+    log: Log, at_hand: str | None = None, slow: dict[str, asyncio.Event] | None = None
+) -> Engines[Puppet]:
+    """Engines of puppets; those named in `slow` are loaded once their event is set."""
+
+    async def make(document: bytes) -> Puppet:
         name: str = json.loads(document)["bundle"]
+        if slow is not None and name in slow:
+            await slow[name].wait()
         if name == "broken":
             raise ValueError("does not compile")
         return Puppet("another" if name == "lies" else name)
 
-    return Engines(log, log, make, local)  # type: ignore[arg-type]
+    async def local() -> Puppet:
+        return Puppet(at_hand or "")
+
+    return Engines(log, log, make, local if at_hand else None)  # type: ignore[arg-type]
 
 
 async def test_the_engine_follows_the_log_and_says_by_which_version() -> None:
@@ -227,9 +238,38 @@ async def test_a_log_without_a_copy_wants_the_very_bundle_at_hand() -> None:
     log.put_in_force("one", copy=False)
     with pytest.raises(Outage, match="holds no copy"):
         await engines(log).current()
-    assert (await engines(log, lambda: Puppet("one")).current()).engine.bundle_digest == "one"
+    assert (await engines(log, "one").current()).engine.bundle_digest == "one"
     with pytest.raises(Outage, match="this process holds two"):
-        await engines(log, lambda: Puppet("two")).current()
+        await engines(log, "two").current()
+
+
+async def test_while_a_bundle_loads_nobody_decides_by_the_one_before() -> None:
+    """Whoever has heard of the switch waits, also who did not ask the log anew himself."""
+    log, loaded = Log(), asyncio.Event()
+    held = engines(log, slow={"two": loaded})
+    log.put_in_force("one")
+    await held.current()
+    log.put_in_force("two")
+    waiting = [asyncio.create_task(held.current(fresh=fresh)) for fresh in (True, False, True)]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not any(one.done() for one in waiting)
+    loaded.set()
+    told = await asyncio.gather(*waiting)
+    assert [(one.engine.bundle_digest, one.read) for one in told] == [("two", (BUNDLE, 2))] * 3
+    assert len({id(one.engine) for one in told}) == 1, "loaded once"
+
+
+async def test_who_gives_up_waiting_takes_the_bundle_from_nobody() -> None:
+    log, loaded = Log(), asyncio.Event()
+    held = engines(log, slow={"one": loaded})
+    log.put_in_force("one")
+    first, second = (asyncio.create_task(held.current()) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    loaded.set()
+    assert (await second).engine.bundle_digest == "one"
+    assert first.cancelled()
 
 
 # ---- packing ---------------------------------------------------------------------------------

@@ -8,6 +8,10 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from smartops.contracts.bounds import Envelope
+from smartops.contracts.events import TaskCompleted, TaskConditionChecked, ToolCallRequested
+from smartops.contracts.wire import Purpose
+from support.grants import grant_for
 from support.line_model import LineModel
 from support.line_tools import Choose, draw_plan
 from typing_extensions import override
@@ -20,12 +24,20 @@ def _by(data: st.DataObject) -> Choose:
     return lambda some: data.draw(st.sampled_from(some))
 
 
+def _granted(choose: Choose) -> LineModel:
+    """A run under a grant, with a condition or without."""
+    made = draw_plan(choose)
+    condition = choose((None, "error_rate < 1%", "http_200 >= 90% and not error_rate > 1%"))
+    envelope = Envelope(max_targets=99, max_calls=999, condition=condition)
+    return LineModel(made, grant_for(made, envelope=envelope))
+
+
 class Line(RuleBasedStateMachine):
     """Hypothesis plays network, tools, clock and people, and shrinks what it finds."""
 
     @initialize(data=st.data())
     def granted(self, data: st.DataObject) -> None:
-        self.line = LineModel(draw_plan(_by(data)))
+        self.line = _granted(_by(data))
 
     @rule(data=st.data())
     def it_goes_on(self, data: st.DataObject) -> None:
@@ -78,7 +90,7 @@ def test_every_random_life_is_honest_and_comes_to_its_end(seed: int) -> None:
     """Longer lives than shrinking allows: mostly well, now and then a fault or a person."""
     dice = random.Random(seed)
     for _ in range(LIVES):
-        line = LineModel(draw_plan(dice.choice))
+        line = _granted(dice.choice)
         for _ in range(dice.randrange(200)):
             _live(line, dice)
             _check(line)
@@ -103,6 +115,23 @@ def _live(line: LineModel, dice: random.Random) -> None:
 
 
 def _check(line: LineModel) -> None:
+    _check_condition(line)
     line.world.check_nothing_happened_twice()
     line.the_key_sent_to_a_tool_is_the_same_for_every_attempt()
     line.nobody_is_forgotten()
+
+
+def _check_condition(line: LineModel) -> None:
+    """What was known to be broken is never called completed, and nothing goes out after it."""
+    said = [type(event) for event in line.run_events]
+    broken = [
+        place
+        for place, event in enumerate(line.run_events)
+        if isinstance(event, TaskConditionChecked) and event.outcome == "broken"
+    ]
+    if broken:
+        later = line.run_events[broken[0] :]
+        assert TaskCompleted not in said
+        assert not any(
+            isinstance(event, ToolCallRequested) and event.purpose is Purpose.DO for event in later
+        )

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from smartops.contracts.folds import CallStatus
+from smartops.contracts.folds import BY_POLICY, CallStatus
 from smartops.contracts.maintenance import MaintenanceWindow
 from smartops.contracts.wire import Category, Idempotence, Purpose
 from smartops.runner.state import Run
@@ -114,6 +114,20 @@ def paused_by_denial() -> Line:
     return line
 
 
+def denied_by_policy() -> Line:
+    """At rest; the gate has not heard of it."""
+    line = steps_in_flight()
+    line.denied("b", BY_POLICY)
+    return line
+
+
+def back_at_the_gate() -> Line:
+    """People are asked about the rest of the plan."""
+    line = denied_by_policy()
+    line.returned()
+    return line
+
+
 def rolling_back() -> Line:
     """The first undo is in flight."""
     line = steps_in_flight()
@@ -155,8 +169,8 @@ def completed() -> Line:
 
 STATES: tuple[Callable[[], Line], ...] = (
     claims, claims_paused, steps_in_flight, window, retry, phase_wait, sampling, between_samples,
-    batch, stopping, paused, paused_by_denial, rolling_back, undo_retry, escalated, failed,
-    completed,
+    batch, stopping, paused, paused_by_denial, denied_by_policy, back_at_the_gate, rolling_back,
+    undo_retry, escalated, failed, completed,
 )  # fmt: skip
 
 ORDERS: dict[str, Callable[[Line], Outcome[Run]]] = {
@@ -184,6 +198,8 @@ batch             paused        !not_paused  rolling_back cancelled  escalated  
 stopping          -             !stopping    rolling_back cancelled  escalated  -
 paused            -             resumed      rolling_back cancelled  escalated  -
 paused_by_denial  -             resumed      rolling_back cancelled  escalated  -
+denied_by_policy  -             !returned    rolling_back cancelled  escalated  -
+back_at_the_gate  -             !returned    rolling_back cancelled  escalated  escalated
 rolling_back      !rolling_back !not_paused  -            -          escalated  -
 undo_retry        !rolling_back !not_paused  -            -          escalated  -
 escalated         !not_running  !not_running rolling_back cancelled  -          -
@@ -266,6 +282,10 @@ def test_after_every_order_there_is_a_way_to_an_end(state: str, order: str, expe
             line.tick(name)
         elif line.run.started is None and line.run.paused is None and not line.gate.stopped:
             line.start()
+        elif line.run.withheld and line.gate.returned is None and not line.gate.stopped:
+            line.returned()
+        elif line.run.withheld and not (line.gate.revoked or line.gate.cancel or line.gate.halted):
+            line.granted_again()
         elif line.run.paused is not None and not line.gate.stopped:
             line.resume()
         else:

@@ -144,6 +144,27 @@ async def test_a_stream_without_end_is_read_from_its_newest_events_on() -> None:
     assert await folds.load("b") == folds.nothing
 
 
+async def test_what_is_remembered_is_given_without_a_read_and_the_rest_read_together() -> None:
+    log = FakeLog()
+    log.add("a", 2)
+    log.add("b", 3)
+    folds = counting(log)
+    log.gate.clear()
+    both = asyncio.create_task(folds.load_all(["a", "b"]))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert log.reads == [("a", 0), ("b", 0)], "both asked for before either is answered"
+    log.gate.set()
+    assert [one.version for one in await both] == [2, 3]
+    log.add("b")
+    assert [one.version for one in await folds.load_all(iter(("b", "a")))] == [3, 2]
+    assert len(log.reads) == 2, "nothing was read"
+    assert [one.version for one in await folds.load_all(["b", "a"], fresh=True)] == [4, 2]
+    folds.forget("a")
+    assert [one.version for one in await folds.load_all(["b", "a"])] == [4, 2]
+    assert log.reads[2:] == [("b", 3), ("a", 2), ("a", 0)]
+
+
 async def test_concurrent_loads_share_one_read() -> None:
     log = FakeLog()
     log.add("a", 2)
