@@ -38,6 +38,7 @@ from benchmarks.lib.hostile.attack import Attack
 from benchmarks.lib.hostile.ear import Ear
 from benchmarks.lib.hostile.garbled import Garbled
 from benchmarks.lib.hostile.generator import UNDER_ATTACK, Generator
+from benchmarks.lib.hostile.held import hold_secret
 from benchmarks.lib.hostile.intruders import foreign_history, foreign_words
 from benchmarks.lib.hostile.plans import NOT_THERE, HostilePlanner
 from benchmarks.lib.hostile.scenes import Kind, Scene
@@ -115,8 +116,12 @@ async def hostile_calls(home: Path, plan: Plan) -> Outcome:
     scenes = plan.scenes()
     random.shuffle(scenes)
     servers = 2 * (len(scenes) + plan.tasks_without_grant() + 2) + 1
+    usual = StackOptions()
     options = StackOptions(
-        servers=servers, environment=ENVIRONMENT, services=(PLANNER, POLICY, GATEWAY)
+        servers=servers,
+        environment=ENVIRONMENT,
+        services=(PLANNER, POLICY, GATEWAY),
+        service_env={GATEWAY: hold_secret(home, usual.tenant)},
     )
     ear, done = Ear(), _Done()
     async with supervised_stack(home, options) as wards:

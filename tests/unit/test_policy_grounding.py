@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +11,6 @@ from typing import Any, cast
 import pytest
 from smartops.contracts.plan import Plan
 from smartops.contracts.streams import PLATFORM
-from smartops.contracts.tools import ToolDescriptor
 from smartops.contracts.wire import Category, Environment
 from smartops.policy.agents.track import TrackRecord
 from smartops.policy.scoring.grounding import Grounding
@@ -34,15 +34,15 @@ class World:
         mapped = SimpleNamespace(roles=("operator", "org-admin"), disabled=disabled)
         self.person = SimpleNamespace(mapped=mapped, stream="acme/actor-ana", version=4)
         self.store = self
-        self.views = SimpleNamespace(tool=SimpleNamespace(load=self._tool))
+        self.views = SimpleNamespace(tool=SimpleNamespace(load_all=self._tools))
 
     def db_now(self) -> datetime:
         return NOW
 
-    async def _tool(self, name: str, *, fresh: bool) -> Any:
+    async def _tools(self, streams: Iterable[str], *, fresh: bool) -> list[Any]:
         del fresh
-        found: ToolDescriptor | None = TOOLS.get(name.removeprefix(f"{PLATFORM}/tool-"))
-        return SimpleNamespace(state=SimpleNamespace(descriptor=found))
+        names = (stream.removeprefix(f"{PLATFORM}/tool-") for stream in streams)
+        return [SimpleNamespace(state=SimpleNamespace(descriptor=TOOLS.get(n))) for n in names]
 
     async def find(self, tenant: str, principal: str, *, fresh: bool) -> Any:
         del tenant, principal, fresh

@@ -6,6 +6,7 @@ from smartops.contracts.ids import call_id
 from smartops.contracts.wire import Purpose
 
 from benchmarks.lib.hostile.drafts import Draft, Mutation
+from benchmarks.lib.hostile.held import HELD
 from benchmarks.lib.hostile.step_mutations import ANYWHERE
 
 __all__ = ["LOOKS", "UNDOS"]
@@ -111,7 +112,7 @@ UNDOS: tuple[Mutation, ...] = (
 
 _SHAPE = frozenset({"bad_arguments", "other_target"})
 _ARGUMENTS = frozenset({"arguments"})
-_HIDDEN = frozenset({"missing_secret", "missing_pii"}) | _SHAPE
+_HIDDEN = frozenset({"missing_secret", "secret_not_bound", "missing_pii"}) | _SHAPE
 
 
 def _that_writes(draft: Draft) -> bool:
@@ -176,10 +177,16 @@ def _oversized(draft: Draft) -> bool:
 
 def _with_a_secret(draft: Draft) -> bool:
     """What a reference stands for would come back in the answer, which says what it was told."""
-    name = draft.random.choice(("fleet_token", "playground.token", "vault", "x"))
+    name = draft.random.choice((HELD, "playground.token", "vault", "x"))
     hidden = {"$secret": name}
     pad = draft.random.choice((hidden, {**hidden, "$secret ": name}, [hidden]))
     draft.fields |= {"tool": "noop", "arguments": {"n": 1, "pad": pad}}
+    return True
+
+
+def _with_the_secret_of_another_tool(draft: Draft) -> bool:
+    """It is there, and a read needs no approval: only its binding is in the way."""
+    draft.fields |= {"tool": "noop", "arguments": {"n": 1, "pad": {"$secret": HELD}}}
     return True
 
 
@@ -222,6 +229,12 @@ LOOKS: tuple[Mutation, ...] = (
     Mutation("a field less", _ARGUMENTS, _SHAPE, _with_a_field_less),
     Mutation("oversized arguments", _ARGUMENTS, _SHAPE, _oversized),
     Mutation("a smuggled secret", _ARGUMENTS | {"tool"}, _HIDDEN, _with_a_secret),
+    Mutation(
+        "the secret of another tool",
+        _ARGUMENTS | {"tool"},
+        frozenset({"secret_not_bound"}),
+        _with_the_secret_of_another_tool,
+    ),
     Mutation("smuggled personal data", _ARGUMENTS | {"tool"}, _HIDDEN, _with_personal_data),
 )
 """Wrong with a request to look."""

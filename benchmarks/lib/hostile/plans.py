@@ -25,6 +25,7 @@ from smartops.contracts.wire import Purpose
 from benchmarks.lib.hostile.adversary import Adversary
 from benchmarks.lib.hostile.attack import Attack
 from benchmarks.lib.hostile.drafts import Case
+from benchmarks.lib.hostile.held import HELD
 
 __all__ = ["FALSE_PLANS", "NOT_THERE", "FalsePlan", "HostilePlanner", "seal_anew"]
 
@@ -124,7 +125,7 @@ def _with_two_of_one_id(document: Document, _random: Random, _victim: str) -> No
 
 
 def _with_a_secret(document: Document, random: Random, _victim: str) -> None:
-    random.choice(document["steps"])["arguments"]["reason"] = {"$secret": "fleet_token"}
+    random.choice(document["steps"])["arguments"]["reason"] = {"$secret": HELD}
 
 
 FALSE_PLANS: tuple[FalsePlan, ...] = (

@@ -77,6 +77,10 @@ SAID_BY: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "task.plan.edit.accepted": (POLICY,),
         "task.plan.superseded": (POLICY,),
         "task.preconditions.stale": (RUNNER,),
+        # What policy denies under way comes back to the gate.
+        "task.plan.returned": (POLICY,),
+        # A grant that holds while a condition does.
+        "task.condition.checked": (RUNNER,),
         "task.reopened": (PLANNER,),
         # Before there is a run the gate ends the task, afterwards the run does.
         "task.cancelled": (POLICY, RUNNER),
@@ -134,6 +138,8 @@ SAID_BY: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 NOT_SAID = (
     "task.step.settled",
+    "task.step.withheld",
+    "task.condition.bound",
     "target.claimed",
     "target.released",
     "limit.leased",
@@ -207,6 +213,8 @@ DURABLES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "policy-bundles": ("SMARTOPS_COMMANDS", POLICY),
         "policy-edits": ("SMARTOPS_COMMANDS", POLICY),
         "policy-preconditions": ("SMARTOPS", POLICY),
+        "policy-conditions": ("SMARTOPS", POLICY),
+        "policy-returns": ("SMARTOPS", POLICY),
         "policy-emergencies": ("SMARTOPS_COMMANDS", POLICY),
         "policy-mandates": ("SMARTOPS_COMMANDS", POLICY),
         "policy-autonomy": ("SMARTOPS_COMMANDS", POLICY),
