@@ -124,7 +124,7 @@ def _type(annotation: Any) -> str:
 def _default(field: Any) -> str:
     match field.default:
         case default if default is PydanticUndefined:
-            return "required"
+            return "required" if field.is_required() else "none"
         case None:
             return "none"
         case bool() as yes:

@@ -23,6 +23,7 @@ from smartops.contracts.events import (
     PiiRevealed,
     TaskApprovalRequired,
     TaskCancelRequested,
+    TaskPaused,
     TaskSubmitted,
     ToolCallCompleted,
     ToolCallDenied,
@@ -41,8 +42,9 @@ THEIR_MAIL = "canary.bob@example.com"
 THEIR_TOKEN = "ghp_" + "cAnArY1234" * 4
 ODD_SECRET = "canary battery horse staple"
 DRIVER_TOKEN = "canary-driver-credential"
+LABEL = "canary-label-of-a-backup"
 
-CANARIES = (MAIL, PHONE, IBAN, THEIR_MAIL, THEIR_TOKEN, ODD_SECRET, DRIVER_TOKEN)
+CANARIES = (MAIL, PHONE, IBAN, THEIR_MAIL, THEIR_TOKEN, ODD_SECRET, DRIVER_TOKEN, LABEL)
 
 _NOT_OURS = ("playground.",)
 """What the systems operated on keep is theirs."""
@@ -63,6 +65,7 @@ async def cage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cage]:
     (away / "db").write_text(ODD_SECRET)
     (away / "driver").write_text(DRIVER_TOKEN)
     (away / "theirs").write_text(ODD_SECRET)
+    (away / "label").write_text(LABEL)
     actors = [
         {
             "tenant": "acme",
@@ -84,7 +87,8 @@ async def cage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cage]:
             "SMARTOPS_SECRETS_DIR": str(away),
             "SMARTOPS_SECRET_BINDINGS": json.dumps(
                 {
-                    "db": {"tenants": ["acme"], "tools": ["noop", "run_backup"]},
+                    "db": {"tenants": ["acme"], "tools": ["noop"]},
+                    "label": {"tenants": ["acme"], "tools": ["run_backup"]},
                     "theirs": {"tenants": ["globex"], "tools": ["noop"]},
                 }
             ),
@@ -247,7 +251,7 @@ async def status(house: House, task: UUID) -> str:
         ("noop", {"pad": {"$secret": "driver"}}),
         ("noop", {"pad": {"$secret": "theirs"}}),
         ("restart_server", {"asset": "web-01", "reason": {"$secret": "db"}}),
-        ("run_backup", {"asset": "web-01", "label": {"$secret": "db"}}),
+        ("run_backup", {"asset": "web-01", "label": {"$secret": "label"}}),
     ],
     ids=[
         "bound to nothing",
@@ -260,16 +264,19 @@ async def test_a_secret_is_not_told_to_a_tool_that_it_is_not_bound_to(
     cage: Cage, tool: str, arguments: dict[str, Any]
 ) -> None:
     house, before = cage.house, len(cage.api.heard)
-    carry_out = run if tool == "noop" else run_approved
-    task = await carry_out(house, intent({"tool": tool, "arguments": arguments}))
+    task = (await house.operator.submit(intent({"tool": tool, "arguments": arguments}))).task
+    if tool == "restart_server":
+        await house.approve(task)
+    await house.until(task, TaskPaused)
+    await house.operator.cancel(task, "it holds the server")
+    await house.outcome(task)
 
-    denied = await said(house, task, ToolCallDenied)
-    assert {(one.reason_code, one.reasons[0].rule) for one in denied} == {
-        ("secret_not_bound", "gateway.secrets")
-    }
+    [denied] = await said(house, task, ToolCallDenied)
+    assert (denied.reason_code, denied.rules) == ("secret_not_bound", ("gateway.secrets",))
     assert await said(house, task, ToolCallCompleted) == []
     assert await said(house, task, ToolCallDispatched) == []
-    assert not [heard for heard in cage.api.heard[before:] if ODD_SECRET in heard]
+    heard = "".join(cage.api.heard[before:])
+    assert not [secret for secret in (ODD_SECRET, LABEL) if secret in heard]
 
 
 async def test_what_stands_behind_a_token_is_shown_to_who_may_see_it_and_to_nobody_else(

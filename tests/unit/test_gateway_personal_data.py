@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from smartops.contracts.events import CallFacts, Decided
 from smartops.contracts.wire import Category, Idempotence, JsonObject, Purpose, Risk
 from smartops.telemetry.tracing import QuietTracer
+from smartops.tool_gateway.bindings import Binding
 from smartops.tool_gateway.carrying import Carrier
 from smartops.tool_gateway.ports import Answer, NotApplied, Outbound, Unknown
 from smartops.tool_gateway.secrets import Secrets
@@ -55,7 +56,14 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.memory = VaultMemory()
         (folder / "db").write_text(ODD_SECRET)
-        secrets = Secrets(folder, self.memory.vault, self.memory.keeper, own=("driver-token",))
+        bound = Binding(tenants=("acme",), tools=("tell",))
+        secrets = Secrets(
+            folder,
+            self.memory.vault,
+            self.memory.keeper,
+            own=("driver-token",),
+            bindings={"db": bound, "gone": bound},
+        )
         self.carrier = Carrier(secrets, QuietTracer())
 
     async def knows(self, value: JsonValue, task: UUID = TASK) -> Any:

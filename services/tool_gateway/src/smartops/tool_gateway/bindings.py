@@ -60,8 +60,8 @@ class NotBound(Exception):
 
     def __init__(self, name: str, tool: str, tenant: str) -> None:
         super().__init__(
-            f"secret {name!r} is not told to {tool} for {tenant};"
-            f" who runs the gateway binds secrets in {SETTING}"
+            f"secret {name!r} is not bound to {tool} for {tenant};"
+            f" bind it in {SETTING} of the gateway"
         )
         self.name = name
 
