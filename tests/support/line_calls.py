@@ -153,7 +153,8 @@ class GatewaySide:
             return None
         said = self.run_view.held
         samples = {} if said is None else {call: self.view(call) for call in said.calls}
-        return check_condition(self.run_view, self.plan, condition, samples)
+        name = f"acme/run-{self.grant.run}"
+        return check_condition(name, self.run_view, self.plan, condition, samples)
 
     def _send(self, decision: Decision) -> None:
         for event in decision.events:

@@ -357,10 +357,11 @@ ENTITLEMENT = UndoEntitlement(
 
 
 UNPATCH = tool("unpatch")
+RUN = stream(TENANT, "run", grant_for(PLAN).run)
 
 
 def applied(status: CallStatus = CallStatus.SUCCEEDED) -> CallView:
-    return CallView(status=status, undo=ENTITLEMENT)
+    return CallView(status=status, undo=ENTITLEMENT, requester_stream=RUN)
 
 
 @dataclass
@@ -444,6 +445,10 @@ UNDO_DENIALS: dict[str, tuple[str, UndoFacts]] = {
     ),
     "of nothing": ("not_its_call", UndoFacts({"undoes": None})),
     "of a call of another run": ("not_its_call", UndoFacts({"undoes": TASK})),
+    "of a call of another run by its id": (
+        "not_its_call",
+        UndoFacts(done=replace(applied(), requester_stream=stream(TENANT, "run", TASK))),
+    ),
     "of a read": ("not_its_call", UndoFacts(first=asking_for(0, purpose=Purpose.OBSERVE))),
     "of what left no entitlement": ("no_entitlement", UndoFacts(done=CallView())),
     "of what was refused": ("no_entitlement", UndoFacts(done=applied(CallStatus.FAILED))),
@@ -475,7 +480,6 @@ def test_no_undo_goes_out(code: str, facts: UndoFacts) -> None:
 
 # --- Where a request stands ---------------------------------------------------------------------
 
-RUN = stream(TENANT, "run", grant_for(PLAN).run)
 FIRST = asking_for(0)
 BEGUN = RunView(started=started_by(grant_for(PLAN)), phase=0, requests={FIRST.call: FIRST})
 

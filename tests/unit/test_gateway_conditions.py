@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
@@ -17,16 +19,19 @@ from smartops.contracts.events import (
     ToolCallRequested,
 )
 from smartops.contracts.folds import CallStatus, CallView, RunView, evolve_run
+from smartops.contracts.streams import stream
 from smartops.contracts.wire import EventData, Purpose
 from smartops.tool_gateway.checks import Denial
-from smartops.tool_gateway.conditions import NOT_MEASURED, check_condition
+from smartops.tool_gateway.conditions import NOT_MEASURED, Conditions, check_condition
 from support import plans
+from support.call_facts import facts_of
 
 CONDITION = "error_rate < 1%"
 PLAN = plans.plan(
     plans.phase(plans.step("web-01"), name="one"),
     plans.phase(plans.step("web-02", phase="q"), name="two"),
 )
+RUN = stream(plans.TENANT, "run", plans.TASK)
 OF = {"task": plans.TASK, "run": plans.TASK}
 
 
@@ -79,7 +84,20 @@ def judged(
     run = RunView()
     for event in events:
         run = evolve_run(run, event)
-    return check_condition(run, PLAN, condition, samples or {})
+    seen = {
+        call: view if view.facts or call not in run.requests else carried_out(view, run, call)
+        for call, view in (samples or {}).items()
+    }
+    return check_condition(RUN, run, PLAN, condition, seen)
+
+
+def carried_out(view: CallView, run: RunView, call: UUID, **fields: Any) -> CallView:
+    """As the gateway writes it down: what was asked for, by this run."""
+    request = run.requests[call]
+    about = {"requester_stream": RUN, "purpose": request.purpose, "version": request.version}
+    arguments = dict(request.arguments or {})
+    facts = facts_of(request.tool, request.target, arguments, **about | fields)
+    return replace(view, facts=facts)
 
 
 def test_what_was_measured_since_the_phase_began_and_holds_lets_a_step_out() -> None:
@@ -201,3 +219,73 @@ def test_a_condition_that_nobody_can_read_lets_nothing_out() -> None:
     denial = judged(began(), asked, says(asked.call), samples=seen, condition="error_rate is low")
     assert denial is not None
     assert denial.code == NOT_MEASURED
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"requester_stream": stream(plans.TENANT, "run", uuid4())},
+        {"arguments": {"targets": ["web-03"]}},
+        {"tool": "noop"},
+    ],
+    ids=["by another run", "about others", "by another tool"],
+)
+def test_what_was_carried_out_counts_and_not_what_was_asked_for_by_its_id(
+    fields: dict[str, Any],
+) -> None:
+    asked = sample("web-01")
+    run = RunView(requests={asked.call: asked})
+    seen = {asked.call: carried_out(told(0.0), run, asked.call)}
+    assert judged(began(), asked, says(asked.call), samples=seen) is None
+    facts = facts_of("query_error_rate", "web-01", {"targets": ["web-01"]})
+    other = facts.model_copy(update={**dict(seen[asked.call].facts or ()), **fields})
+    seen = {asked.call: replace(seen[asked.call], facts=other)}
+    denial = judged(began(), asked, says(asked.call), samples=seen)
+    assert denial is not None
+    assert denial.code == NOT_MEASURED
+
+
+class Answers:
+    """Views of samples; counts how often one is looked at."""
+
+    def __init__(self) -> None:
+        self.views: dict[UUID, CallView] = {}
+        self.looks = 0
+        self.call = self
+
+    async def load(self, name: str, **_: Any) -> Any:
+        self.looks += 1
+        return SimpleNamespace(state=self.views.get(UUID(name.partition("call-")[2]), CallView()))
+
+    async def output(self, _tenant: str, view: CallView) -> JsonValue:
+        return view.output
+
+
+async def test_what_held_once_for_a_batch_is_not_looked_up_for_each_of_its_steps() -> None:
+    answers, asked, run = Answers(), sample("web-01"), RunView()
+    conditions = Conditions(cast("Any", answers))
+    for event in (began(), asked, says(asked.call)):
+        run = evolve_run(run, event)
+    denial = await conditions.denial(RUN, run, PLAN, CONDITION)
+    assert denial is not None, "its answer is awaited"
+    answers.views[asked.call] = carried_out(told(0.0), run, asked.call)
+    assert await conditions.denial(RUN, run, PLAN, CONDITION) is None
+    looks = answers.looks
+    assert await conditions.denial(RUN, run, PLAN, CONDITION) is None
+    assert answers.looks == looks
+    # The word of the next batch, of another run or another condition has to be borne out anew.
+    later = evolve_run(run, TaskBatchCompleted(**OF, phase=0, batch=0, steps=1))
+    assert await conditions.denial(RUN, later, PLAN, CONDITION) is not None
+    repeated = evolve_run(later, says(asked.call))
+    assert await conditions.denial(RUN, repeated, PLAN, CONDITION) is not None
+    other = stream(plans.TENANT, "run", uuid4())
+    assert await conditions.denial(other, run, PLAN, CONDITION) is not None
+    assert (
+        await conditions.denial(RUN, run, PLAN, "error_rate < 2% and latency_p99 < 1s") is not None
+    )
+
+
+@pytest.mark.parametrize("phase", [-1, 2])
+async def test_in_a_phase_that_the_plan_has_not_nothing_is_shown(phase: int) -> None:
+    run = RunView(phase=phase)
+    assert await Conditions(cast("Any", Answers())).denial(RUN, run, PLAN, CONDITION) is not None

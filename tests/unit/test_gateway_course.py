@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID
 
 import pytest
 from smartops.contracts.computing import COMPUTE
-from smartops.contracts.events import ToolCallRequested, ToolCallSettled
+from smartops.contracts.events import CallFacts, ToolCallRequested, ToolCallSettled
 from smartops.contracts.folds import RunView
 from smartops.contracts.ids import call_id
 from smartops.contracts.plan import Plan
 from smartops.contracts.streams import stream
 from smartops.contracts.wire import Purpose
+from smartops.tool_gateway.attempts import LOOKED_AT
 from smartops.tool_gateway.checks import check_course
 from smartops.tool_gateway.course import Course, steps_before
 from smartops.tool_gateway.state import Call
+from support.call_facts import facts_of
 from support.grants import grant_for
 from support.plans import TASK, TENANT, phase, plan, step
 
@@ -63,6 +66,13 @@ def asked(made: Plan, number: int, attempt: int = 1) -> ToolCallRequested:
     )
 
 
+def let_out(number: int, **fields: Any) -> CallFacts:
+    """What the gateway writes down of a step."""
+    wanted = MADE.steps[number]
+    about = {"requester_stream": RUN, "step": wanted.hash(), "question": wanted.id}
+    return facts_of(wanted.tool, wanted.target, {}, **about | fields)
+
+
 class Told(Course):
     """A course over made-up histories."""
 
@@ -75,10 +85,11 @@ class Told(Course):
         for number in numbers:
             request = asked(MADE, number, attempt)
             self.asked.append(request)
+            call = replace(call, facts=let_out(number))
             (self.calls.known if known else self.calls.log)[request.call] = call
 
     async def before(self, number: int, made: Plan = MADE) -> str | None:
-        run = RunView(asked=tuple(self.asked))
+        run = RunView(requests={one.call: one for one in self.asked})
         return await self.skipped(RUN, run, made, made.steps[number].hash())
 
 
@@ -137,6 +148,42 @@ async def test_only_what_is_known_to_have_been_applied_counts(call: Call, counts
     assert (await course.before(2) is None) is counts
 
 
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"purpose": Purpose.OBSERVE, "step": None},
+        {"requester_stream": stream(TENANT, "run", TASK)},
+        {"step": MADE.steps[0].hash()},
+    ],
+    ids=["a look", "another run", "another step"],
+)
+async def test_what_only_bears_the_id_of_a_steps_call_is_not_the_step(
+    facts: dict[str, Any],
+) -> None:
+    course = Told()
+    course.note(0, 1)
+    course.calls.known[asked(MADE, 1).call] = replace(DONE, facts=let_out(1, **facts))
+    assert await course.before(2) == MADE.steps[1].id
+
+
+async def test_nor_is_a_call_that_was_asked_for_as_a_step_by_the_id_of_another_one() -> None:
+    course = Told()
+    course.note(0)
+    course.asked.append(asked(MADE, 1).model_copy(update={"call": asked(MADE, 0).call}))
+    assert await course.before(2) == MADE.steps[1].id
+
+
+async def test_the_newest_attempts_are_looked_at_and_no_more_of_them_than_of_others() -> None:
+    course = Told()
+    course.note(0)
+    for attempt in range(1, 3 * LOOKED_AT):
+        course.note(1, call=NOT, attempt=attempt)
+    assert await course.before(2) == MADE.steps[1].id
+    assert course.calls.looks == LOOKED_AT
+    course.note(1, attempt=3 * LOOKED_AT)
+    assert await course.before(2) is None
+
+
 async def test_a_later_attempt_counts_and_what_another_process_carried_out_is_read() -> None:
     course = Told()
     course.note(0, 1, call=Call(ended="failed"))
@@ -155,5 +202,5 @@ async def test_what_the_runner_computes_by_itself_is_no_call() -> None:
     )
     course = Told()
     course.note(1)
-    run = RunView(asked=tuple(course.asked))
+    run = RunView(requests={one.call: one for one in course.asked})
     assert await course.skipped(RUN, run, made, MADE.steps[2].hash()) is None

@@ -88,8 +88,12 @@ async def test_reasons_are_cleaned_and_the_rest_stays() -> None:
     ],
     ids=["personal", "a secret", "a key of secrets", "no reference", "cut", "a list", "twice"],
 )
-async def test_what_cannot_be_cleaned_is_not_kept(told: object) -> None:
-    assert await parked(told) is None
+async def test_what_cannot_be_cleaned_is_not_kept_and_says_so(told: object) -> None:
+    made, shelf = orders()
+    assert await parked(told, made, shelf) is None
+    assert shelf.reason == "failed 8 times; it was not kept, and has to be given once more"
+    await parked(WHOLE, made, shelf)
+    assert shelf.reason == "failed 8 times"
 
 
 async def test_national_numbers_are_found_where_the_region_is_told() -> None:

@@ -32,7 +32,7 @@ def _approval_granted_v2_v3(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _approval_granted_v3_v4(data: dict[str, Any]) -> dict[str, Any]:
-    """Whatever was measured, it held."""
+    """A grant had no condition."""
     drawn = data["envelope"]
     return {**data, "envelope": None if drawn is None else {**drawn, "condition": None}}
 

@@ -171,6 +171,8 @@ class Orders:
         payload = None if kept is None else subject.encode() + b"\n" + kept
         if payload is not None and self._cover is not None:
             payload = self._cover(payload)
+        if payload is None:
+            reason = f"{reason}; it was not kept, and has to be given once more"
         await self._store.park(handler, key, reason, payload, where.tenant)
 
     async def _answer(self, cause: Cause, refusal: Refusal) -> None:

@@ -24,7 +24,6 @@ from smartops.tool_gateway.checks import (
     check_step,
     check_undo,
 )
-from smartops.tool_gateway.conditions import check_condition
 from smartops.tool_gateway.context import Context
 from smartops.tool_gateway.promises import check_promises
 from smartops.tool_gateway.reach import check_budget, check_reach
@@ -212,11 +211,8 @@ def _reach(context: Context, permit: Permit) -> Denial | None:
     grant = context.gate.grant
     if permit.step is None or context.plan is None or grant is None or grant.envelope is None:
         return None
-    envelope, run, plan = grant.envelope, context.run, context.plan
-    outside = check_reach(context.request, permit.step, run, plan, envelope)
-    if outside is not None or envelope.condition is None:
-        return outside
-    return check_condition(run, plan, envelope.condition, context.samples)
+    outside = check_reach(context.request, permit.step, context.run, context.plan, grant.envelope)
+    return outside or context.unheld
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from smartops.redact import MissingPersonal, UnknownSecret
+from smartops.tool_gateway.bindings import NotBound
 from smartops.tool_gateway.ports import Answer, NotApplied, Unknown
 
 __all__ = ["FAILURES", "Breaker", "Breakers"]
@@ -26,6 +27,7 @@ _NOT_ASKED = frozenset(
         "egress_refused",
         "not_carried_out_here",
         MissingPersonal.code,
+        NotBound.code,
         UnknownSecret.code,
     }
 )

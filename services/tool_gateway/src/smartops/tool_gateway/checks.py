@@ -236,6 +236,9 @@ def check_undo(
         return Denial("not_its_call", "gateway.undo", "the run made no such call")
     if done.undo is None:
         return Denial("no_entitlement", "gateway.undo", "the call left no right to take it back")
+    if parse_stream(done.requester_stream).id != str(run.started.run):
+        # Whoever asks for it here once more, by its id, has not made it.
+        return Denial("not_its_call", "gateway.undo", "another run made the call")
     if done.status not in _APPLIED:
         return Denial(
             "no_entitlement", "gateway.undo", "the call is not known to have been applied"

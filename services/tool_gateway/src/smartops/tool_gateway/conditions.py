@@ -8,13 +8,14 @@ stand in histories that only the gateway writes.
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
 from uuid import UUID
 
 from smartops.contracts.bounds import OUTSIDE_ENVELOPE
 from smartops.contracts.errors import Malformed
-from smartops.contracts.events import ToolCallRequested
+from smartops.contracts.events import CallFacts
 from smartops.contracts.folds import CallStatus, CallView, RunView
 from smartops.contracts.measured import Measured
 from smartops.contracts.plan import Plan
@@ -25,21 +26,63 @@ from smartops.contracts.sampling import (
     request_arguments,
     sample_tool,
 )
-from smartops.contracts.streams import stream
+from smartops.contracts.streams import parse_stream, stream
 from smartops.contracts.watching import Watch
 from smartops.contracts.wire import Purpose
 from smartops.eventstore.errors import BlobCorrupt, BlobMissing
 from smartops.runtime.views import Views
 from smartops.tool_gateway.checks import Denial
 
-__all__ = ["NOT_MEASURED", "check_condition", "samples_of"]
+__all__ = ["NOT_MEASURED", "Conditions", "check_condition"]
 
 NOT_MEASURED = "not_measured"
 """Reason code of a step whose grant has a condition that nobody has shown to hold: the run pauses,
 and the grant stays."""
 
+_MOST_RUNS = 1000
+"""Runs of which is remembered what was shown last; of others it is shown again."""
 
-async def samples_of(views: Views, tenant: str, run: RunView) -> Mapping[UUID, CallView]:
+
+class Conditions:
+    """Whether the conditions of grants are shown to hold, for one step after the other.
+
+    What the samples of a batch have shown, they show for each of its steps: answers do not change,
+    and each names all targets. So it is looked at once, and not for each target again.
+
+    Args:
+        views: of the calls that took the samples.
+    """
+
+    def __init__(self, views: Views) -> None:
+        self._views = views
+        self._shown: OrderedDict[str, tuple[object, ...]] = OrderedDict()
+
+    async def denial(self, name: str, run: RunView, plan: Plan, condition: str) -> Denial | None:
+        """Why a step may not go out under a grant with a condition; see `check_condition`.
+
+        Args:
+            name: the run's stream.
+            run: as it stands there.
+            plan: the approved one.
+            condition: as the grant's envelope says it.
+        """
+        if not 0 <= run.phase < len(plan.header.phases):
+            return _unproved(condition, "the plan has no such phase")
+        calls = None if run.held is None else run.held.calls
+        told = (plan.hash(), condition, run.phase, run.since, calls)
+        if self._shown.get(name) == told:
+            return None
+        samples = await _samples_of(self._views, parse_stream(name).tenant, run)
+        found = check_condition(name, run, plan, condition, samples)
+        if found is None:
+            self._shown[name] = told
+            self._shown.move_to_end(name)
+            if len(self._shown) > _MOST_RUNS:
+                self._shown.popitem(last=False)
+        return found
+
+
+async def _samples_of(views: Views, tenant: str, run: RunView) -> Mapping[UUID, CallView]:
     """The samples that the run names, with their answers, as far as they have succeeded."""
     if run.held is None:
         return {}
@@ -60,12 +103,13 @@ async def samples_of(views: Views, tenant: str, run: RunView) -> Mapping[UUID, C
 
 
 def check_condition(
-    run: RunView, plan: Plan, condition: str, samples: Mapping[UUID, CallView]
+    name: str, run: RunView, plan: Plan, condition: str, samples: Mapping[UUID, CallView]
 ) -> Denial | None:
     """Why a step may not go out under a grant with a condition; None if that was shown to hold.
 
     Args:
-        run: that asks, as it stands.
+        name: the stream of the run that asks.
+        run: as it stands.
         plan: the approved one.
         condition: as the grant's envelope says it.
         samples: what became of those that the run names.
@@ -81,10 +125,10 @@ def check_condition(
     for guard in guards_of(plan, run.phase, required):
         targets = guarded_targets(plan, run.phase)
         for call in run.held.calls:
-            view, request = samples.get(call), asked.get(call)
-            if view is None or request is None or view.status is not CallStatus.SUCCEEDED:
+            view = samples.get(call)
+            if view is None or call not in asked or view.status is not CallStatus.SUCCEEDED:
                 continue
-            if _is_sample(request, guard, targets):
+            if _is_sample(view.facts, name, guard, targets):
                 measured = read_answer(guard, targets, view.output).measured
                 values |= {} if measured is None else {guard.metric: measured}
     found = holds(required, values)
@@ -98,18 +142,25 @@ def check_condition(
     )
 
 
-def _asked_since(run: RunView) -> Mapping[UUID, ToolCallRequested]:
+def _asked_since(run: RunView) -> frozenset[UUID]:
     """What was asked for since the batch began; not what was asked for earlier, by another name."""
     earlier = {one.call for one in run.asked[: run.since]}
-    return {
-        one.call: run.requests[one.call]
-        for one in run.asked[run.since :]
-        if one.call not in earlier
-    }
+    return frozenset(one.call for one in run.asked[run.since :]) - earlier
 
 
-def _is_sample(request: ToolCallRequested, guard: Watch, targets: tuple[str, ...]) -> bool:
-    return (request.purpose, request.tool, request.version, request.arguments) == (
+def _is_sample(facts: CallFacts | None, name: str, guard: Watch, targets: tuple[str, ...]) -> bool:
+    """By what was carried out, and for whom: what a run asks for by the same id shows nothing.
+
+    Another run's sample may be old; and of two requests by one id, either may be carried out.
+    """
+    return facts is not None and (
+        facts.requester_stream,
+        facts.purpose,
+        facts.tool,
+        facts.version,
+        facts.arguments,
+    ) == (
+        name,
         Purpose.OBSERVE,
         sample_tool(guard),
         SAMPLE_VERSION,

@@ -23,7 +23,8 @@ from smartops.runtime.plans import Plans
 from smartops.runtime.views import Views
 from smartops.tool_gateway.attempts import earlier_attempt
 from smartops.tool_gateway.bundle import PolicyEngines
-from smartops.tool_gateway.conditions import samples_of
+from smartops.tool_gateway.checks import Denial
+from smartops.tool_gateway.conditions import Conditions
 from smartops.tool_gateway.course import Course
 from smartops.tool_gateway.grounds import borne_out
 from smartops.tool_gateway.promises import rehearsals
@@ -56,8 +57,8 @@ class Context:
     """A step that comes before this one and was not applied, if there is one."""
     simulated: bool = False
     """Whether the rehearsal that the tool wants has succeeded; false where it wants none."""
-    samples: Mapping[UUID, CallView] = field(default_factory=dict)
-    """What is to show that the grant's condition holds, where it names one."""
+    unheld: Denial | None = None
+    """Why the grant's condition keeps a step back; None too where it names none."""
     personal: Mapping[str, Personal] = field(default_factory=dict, repr=False)
     """What stands behind the tokens in the arguments that this may be about, as far as it is
     there."""
@@ -75,6 +76,7 @@ class Contexts:
         course: Course,
     ) -> None:
         self._course = course
+        self._conditions = Conditions(views)
         self._views = views
         self._plans = plans
         self._engines = engines
@@ -168,21 +170,24 @@ class Contexts:
             reads=tuple(reads),
             skipped=await self._skipped(cue, request, run.state, plan),
             simulated=await self.simulated(cue.tenant, request, run.state, plan),
-            samples=await self._samples(cue.tenant, request, run.state, grant),
+            unheld=await self._unheld(cue, request, run.state, grant, plan),
             personal=await self._personal(cue.tenant, request, plan, undone),
         )
 
-    async def _samples(
+    async def _unheld(
         self,
-        tenant: str,
+        cue: Cue,
         request: ToolCallRequested,
         run: RunView,
         grant: TaskApprovalGranted | None,
-    ) -> Mapping[UUID, CallView]:
+        plan: Plan | None,
+    ) -> Denial | None:
         envelope = None if grant is None else grant.envelope
-        if request.purpose is not Purpose.DO or envelope is None or envelope.condition is None:
-            return {}
-        return await samples_of(self._views, tenant, run)
+        if envelope is None or envelope.condition is None or plan is None:
+            return None  # Without its plan no step goes out.
+        if request.purpose is not Purpose.DO:
+            return None
+        return await self._conditions.denial(cue.stream, run, plan, envelope.condition)
 
     async def _skipped(
         self, cue: Cue, request: ToolCallRequested, run: RunView, plan: Plan | None

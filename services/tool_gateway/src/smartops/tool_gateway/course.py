@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable
+from itertools import count
 from uuid import UUID
 
 from smartops.contracts.computing import COMPUTE
 from smartops.contracts.folds import RunView
+from smartops.contracts.ids import call_id
 from smartops.contracts.plan import Plan, Step
 from smartops.contracts.streams import parse_stream, stream
 from smartops.contracts.wire import Purpose
 from smartops.eventstore.folds import Folds
+from smartops.tool_gateway.attempts import LOOKED_AT
 from smartops.tool_gateway.state import Call
 
 __all__ = ["Course", "steps_before"]
@@ -75,8 +77,7 @@ class Course:
             return None
         # The runner carries computed steps out itself: they change nothing, and no call tells.
         due = [one for one in plan.steps[known:wanted] if one.tool != COMPUTE]
-        attempts = _attempts(run, due)
-        found = await asyncio.gather(*(self._was_applied(name, attempts[one.id]) for one in due))
+        found = await asyncio.gather(*(self._was_applied(name, run, one) for one in due))
         missing = next((one.id for one, done in zip(due, found, strict=True) if not done), None)
         if missing is None:
             self._applied[run_of_plan] = max(wanted, self._applied.get(run_of_plan, 0))
@@ -85,22 +86,38 @@ class Course:
                 self._applied.popitem(last=False)
         return missing
 
-    async def _was_applied(self, name: str, attempts: list[UUID]) -> bool:
+    async def _was_applied(self, name: str, run: RunView, step: Step) -> bool:
         tenant = parse_stream(name).tenant
-        for call in reversed(attempts):
+        for call in reversed(_attempts(name, run, step)[-LOOKED_AT:]):
             where = stream(tenant, "call", call)
-            if (await self._calls.load(where)).state.applied:
+            if _shows(name, step, (await self._calls.load(where)).state):
                 return True
             # Another process may have carried it out.
-            if (await self._calls.load(where, fresh=True)).state.applied:
+            if _shows(name, step, (await self._calls.load(where, fresh=True)).state):
                 return True
         return False
 
 
-def _attempts(run: RunView, steps: Iterable[Step]) -> dict[str, list[UUID]]:
-    """What the run asked for, by step, in order."""
-    found: dict[str, list[UUID]] = {step.id: [] for step in steps}
-    for asked in run.asked:
-        if asked.purpose is Purpose.DO and asked.question in found:
-            found[asked.question].append(asked.call)
+def _attempts(name: str, run: RunView, step: Step) -> list[UUID]:
+    """The step's calls that the run asked for, in order: by the ids that they can have."""
+    found: list[UUID] = []
+    for attempt in count(1):
+        call = call_id(name, step.id, Purpose.DO, attempt)
+        if call not in run.requests:
+            break
+        found.append(call)
     return found
+
+
+def _shows(name: str, step: Step, call: Call) -> bool:
+    """Whether a call shows that the run did the step.
+
+    By what was let out, not by what was asked for: a look can be asked for under a step's id, and
+    succeeds.
+    """
+    facts = call.facts
+    return (
+        call.applied
+        and facts is not None
+        and (facts.requester_stream, facts.purpose, facts.step) == (name, Purpose.DO, step.hash())
+    )

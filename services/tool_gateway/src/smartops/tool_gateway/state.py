@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from smartops.contracts.events import (
+    CallFacts,
     ToolCallCompleted,
     ToolCallDenied,
     ToolCallDispatched,
@@ -27,6 +28,8 @@ class Call:
     sends: int = 0
     senders: frozenset[UUID] = frozenset()
     """The incarnations that sent it: while one of them lives, it may yet send late."""
+    facts: CallFacts | None = None
+    """What was let out, as the gateway wrote it down; None as long as nothing was."""
     uncertain: ToolCallUncertain | None = None
     settled: ToolCallSettled | None = None
     ended: str | None = None
@@ -53,12 +56,13 @@ def evolve(call: Call, event: EventData) -> Call:
             return replace(
                 call,
                 dispatched=event,
+                facts=event.facts,
                 sends=event.send,
                 senders=call.senders | {event.incarnation},
                 uncertain=None,
             )
         case ToolCallCompleted():
-            return replace(call, ended="succeeded", uncertain=None)
+            return replace(call, ended="succeeded", facts=event.facts, uncertain=None)
         case ToolCallFailed():
             return replace(call, ended="failed", uncertain=None)
         case ToolCallUncertain():

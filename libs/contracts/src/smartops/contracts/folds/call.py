@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 from smartops.contracts.events import (
+    CallFacts,
     ToolCallCompleted,
     ToolCallDenied,
     ToolCallDispatched,
@@ -16,7 +17,7 @@ from smartops.contracts.events import (
     ToolCallUncertain,
     UndoEntitlement,
 )
-from smartops.contracts.wire import EventData
+from smartops.contracts.wire import EventData, Purpose
 
 __all__ = ["BY_POLICY", "CallStatus", "CallView", "evolve_call"]
 
@@ -46,6 +47,8 @@ class CallView:
     call: UUID | None = None
     status: CallStatus | None = None
     requester_stream: str = ""
+    facts: CallFacts | None = None
+    """Of a sample that has succeeded: what was carried out, and for whom."""
     output: JsonValue = None
     output_digest: str | None = None
     error_code: str = ""
@@ -90,6 +93,7 @@ def evolve_call(view: CallView, event: EventData) -> CallView:
                 call=event.call,
                 status=CallStatus.SUCCEEDED,
                 requester_stream=event.facts.requester_stream,
+                facts=event.facts if event.facts.purpose is Purpose.OBSERVE else None,
                 output=event.output,
                 output_digest=event.output_digest,
             )

@@ -43,5 +43,5 @@ FOLDED: tuple[ReadModel[tuple[object, ...]], ...] = (
 ALL: tuple[ReadModel[tuple[object, ...]], ...] = (*FOLDED, TENANTS, UNKNOWN_TOPICS)
 """Every table that a rebuild must bring back, byte for byte."""
 
-PROJECTOR = 6
+PROJECTOR = 7
 """Raise it with any change of a reaction: at the next start the read models are then rebuilt."""

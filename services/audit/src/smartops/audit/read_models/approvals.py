@@ -22,6 +22,7 @@ from smartops.contracts.events import (
     TaskApprovalReminded,
     TaskApprovalRequired,
     TaskCancelled,
+    TaskCancelRequested,
     TaskGrantRevoked,
     TaskHalted,
     TaskPlanSuperseded,
@@ -217,9 +218,14 @@ def revoked(book: Book, event: TaskGrantRevoked, at: StoredRow) -> Changed:
     ]
 
 
-@APPROVALS.on(TaskCancelled, TaskHalted)
-def closed(book: Book, event: TaskCancelled | TaskHalted, at: StoredRow) -> Changed:
-    """Nobody needs to decide any more; a decision that was made stays what it was."""
+@APPROVALS.on(TaskCancelRequested, TaskCancelled, TaskHalted)
+def closed(
+    book: Book, event: TaskCancelRequested | TaskCancelled | TaskHalted, at: StoredRow
+) -> Changed:
+    """Nobody needs to decide any more; a decision that was made stays what it was.
+
+    From the request on: where a run has changes to take back, its end may be long in coming.
+    """
     return [
         row._replace(status="cancelled", note=event.reason, decided_at=at.recorded_at)
         for row in book.all(APPROVALS)

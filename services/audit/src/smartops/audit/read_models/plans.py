@@ -17,6 +17,7 @@ from smartops.contracts.events import (
     TaskApprovalRejected,
     TaskApprovalRequired,
     TaskCancelled,
+    TaskCancelRequested,
     TaskGrantRevoked,
     TaskHalted,
     TaskPlanned,
@@ -144,8 +145,8 @@ def cancelled(book: Book, _event: TaskCancelled, at: StoredRow) -> Changed:
     return _closed(book, _UNDECIDED | {"approved"}, at)
 
 
-@PLANS.on(TaskHalted)
-def halted(book: Book, _event: TaskHalted, at: StoredRow) -> Changed:
+@PLANS.on(TaskCancelRequested, TaskHalted)
+def stopped(book: Book, _event: TaskCancelRequested | TaskHalted, at: StoredRow) -> Changed:
     """Nothing will be granted any more."""
     return _closed(book, _UNDECIDED, at)
 

@@ -13,6 +13,7 @@ from smartops.contracts.events.track import RECENT, TrackOutcome
 from smartops.contracts.folds import TrackView, evolve_track, track_stream
 from smartops.contracts.folds.track import COMPLETE_EVERY, lately
 from smartops.contracts.wire import Environment
+from smartops.eventstore.folds import Folded
 from smartops.runtime.reactor import Reactor
 from smartops.runtime.service import Service
 
@@ -181,25 +182,27 @@ class Tracks:
         """
         places = tuple(Environment)
         names = [track_stream(tenant, agent, version, place) for place in places]
-        folded = await self._folds.load_all(names, fresh=self._to_read(names, fresh=fresh))
+        folded = await self._read(names, fresh=fresh)
         by_place = {place: one.state for place, one in zip(places, folded, strict=True)}
         return record_of(by_place[environment], tools, by_place.items()), ()
 
     async def view(self, name: str, *, fresh: bool = False) -> TrackView:
         """One stream's record, at most `STALE_AFTER` behind other processes."""
-        return (await self._folds.load(name, fresh=self._to_read([name], fresh=fresh))).state
+        return (await self._read([name], fresh=fresh))[0].state
 
-    def _to_read(self, names: list[str], *, fresh: bool) -> bool:
-        """Whether to read on now: it is wished, or one of them was not read for too long."""
+    async def _read(self, names: list[str], *, fresh: bool) -> list[Folded[TrackView]]:
+        """The folds; read on if that is wished, or one of them was not read for too long."""
         now = self._service.store.db_now()
         since = (now - self._read_at[name] if name in self._read_at else None for name in names)
         if not fresh and all(age is not None and age <= STALE_AFTER for age in since):
-            return False
+            return await self._folds.load_all(names, fresh=False)
+        folded = await self._folds.load_all(names, fresh=True)
+        # Noted once it was read: whoever asks meanwhile would be told what may be much older.
         for name in names:
             self._read_at[name] = now
             if len(self._read_at) > _MOST_REMEMBERED:
                 self._read_at.pop(next(iter(self._read_at)))
-        return True
+        return folded
 
 
 _MOST_REMEMBERED = 4000

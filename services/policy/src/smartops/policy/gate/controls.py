@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from smartops.contracts.bounds import OUTSIDE_ENVELOPE
+from smartops.contracts.catalogue import GATEWAY, RUNNER
 from smartops.contracts.commands import GrantRevoke, RunHalt, TaskCancel
 from smartops.contracts.events import (
     TaskCancelled,
@@ -94,7 +95,7 @@ def breach(gate: Gate, denied: ToolCallDenied) -> Decision:
     if gate.revoked is not None:
         return NOTHING
     revoked = TaskGrantRevoked(
-        principal="tool_gateway",
+        principal=GATEWAY,
         reason=f"a call went beyond the grant: {denied.message}"[:LONGEST_TEXT],
         grant=grant.grant,
         run=grant.run,
@@ -116,7 +117,7 @@ def unmet(gate: Gate, checked: TaskConditionChecked) -> Decision:
         return NOTHING  # Of an earlier grant, or of none.
     told = f"granted while {checked.condition}, and it does not hold: {checked.detail}"
     revoked = TaskGrantRevoked(
-        principal="runner", reason=told[:LONGEST_TEXT], grant=grant.grant, run=grant.run
+        principal=RUNNER, reason=told[:LONGEST_TEXT], grant=grant.grant, run=grant.run
     )
     return Decision([revoked], timers=_asked_no_more(gate))
 

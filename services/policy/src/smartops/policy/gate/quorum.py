@@ -83,10 +83,11 @@ def lapsed(
     voices: Iterable[Approval],
     people: Mapping[UUID, ActorMapped],
 ) -> tuple[Approval, ...]:
-    """The voices that count no more while others are awaited.
+    """The voices that do not count by now, while others are awaited.
 
-    Somebody behind them was switched off since, or the one whose voice it is has lost a role that
-    it would count under. What he holds now, he may say anew.
+    Somebody behind them is switched off, or the one whose voice it is lacks a role that it was
+    counted under. Under what he still holds he may say it anew; with the role back it counts as it
+    did.
 
     Args:
         required: what was asked.
