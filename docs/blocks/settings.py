@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import itertools
+import operator
 import re
 import textwrap
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic_core import PydanticUndefined
 from smartops.runtime.settings import ServiceSettings
@@ -102,7 +105,17 @@ def _variable(model: Any, name: str) -> str:
     return alias or f"{model.model_config['env_prefix']}{name}".upper()
 
 
+def _bare(annotation: Any) -> Any:
+    """A type without what is said beside it: patterns and limits stand in its meaning."""
+    if get_origin(annotation) is Annotated:
+        return get_args(annotation)[0]
+    if get_origin(annotation) in (Union, UnionType):
+        return functools.reduce(operator.or_, map(_bare, get_args(annotation)))
+    return annotation
+
+
 def _type(annotation: Any) -> str:
+    annotation = _bare(annotation)
     text = getattr(annotation, "__name__", "") if isinstance(annotation, type) else str(annotation)
     if "smartops." in text:  # A model of ours: written as JSON, as its meaning shows.
         return "JSON"

@@ -1,7 +1,8 @@
 # May this person decide on this plan? The same holds for approving and for rejecting.
 #
 # Three ways: a voice on a plan that waits, a word that was given beforehand for a class of plans
-# (asked for each plan that it would let through), and one person's alone, in an emergency. How many must agree is not asked here: that is the gate's to count.
+# (asked for each plan that it would let through), and one person's alone, in an emergency. How many
+# must agree is not asked here: that is the gate's to count.
 package smartops.approval
 
 import data.smartops.common

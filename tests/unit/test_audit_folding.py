@@ -86,6 +86,15 @@ def test_a_plan_that_came_back_tells_why_and_keeps_its_run() -> None:
     assert (run.grant_number, run.phase_count, run.started_at is None) == (2, 1, False)
 
 
+def test_what_came_back_waits_for_nobody_once_it_is_to_be_cancelled() -> None:
+    """Though its run has yet to take back what it did, and may end with a person."""
+    books = told(back().cancel_requested())
+    assert the(books, APPROVALS).status == "cancelled"
+    assert the(books, PLANS).state == "cancelled"
+    books = told(running().cancel_requested())
+    assert the(books, APPROVALS).status == the(books, PLANS).state == "approved"
+
+
 def test_an_ops_task_is_folded_into_all_its_rows() -> None:
     rows = log_of([ops_task("acme", "done")])
     books = folded(rows)

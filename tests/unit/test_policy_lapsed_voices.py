@@ -105,7 +105,7 @@ def test_a_quorum_is_not_made_up_with_a_voice_that_lapsed() -> None:
     assert [one.actor for one in granted.approvals] == [CYD.actor, DAN.actor]
 
 
-def test_who_holds_the_role_again_speaks_anew() -> None:
+def test_whose_voice_has_lapsed_may_speak_anew() -> None:
     history = once_said()
     spoken = tuple(one.by for one in history.state.yes)
     again = history.when(lambda gate: voting(gate, BEN.voter(version=5, lapsed=spoken)))

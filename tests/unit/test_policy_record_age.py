@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -23,11 +24,8 @@ class Notes:
 
     async def load_all(self, names: list[str], *, fresh: bool) -> list[Folded[TrackView]]:
         self.asked.append((len(names), fresh))
+        await asyncio.sleep(0)
         return [Folded(TrackView(), 0, (), ()) for _ in names]
-
-    async def load(self, _name: str, *, fresh: bool) -> Folded[TrackView]:
-        self.asked.append((1, fresh))
-        return Folded(TrackView(), 0, (), ())
 
 
 async def test_what_others_noted_is_read_again_before_it_is_too_old() -> None:
@@ -52,6 +50,15 @@ async def test_what_others_noted_is_read_again_before_it_is_too_old() -> None:
     assert await ask(fresh=True)
     now += STALE_AFTER
     assert not await ask(), "counted from the last reading, whoever wished for it"
+
+
+async def test_who_asks_while_it_is_read_is_not_told_what_was_known_before() -> None:
+    now = datetime(2026, 11, 21, tzinfo=UTC)
+    notes = Notes()
+    service = SimpleNamespace(store=SimpleNamespace(db_now=lambda: now))
+    tracks = Tracks(service, notes)  # type: ignore[arg-type]
+    await asyncio.gather(tracks.view("acme/track-a"), tracks.view("acme/track-a"))
+    assert [fresh for _, fresh in notes.asked] == [True, True]
 
 
 async def test_one_record_that_is_too_old_has_all_of_them_read() -> None:

@@ -83,6 +83,19 @@ EXECUTION_GUARDS = (
         "more calls, or targets, than were granted",
     ),
     Mutant(
+        "condition",
+        "a step goes out only if its grant's condition was measured, and held",
+        (
+            Edit(
+                f"{_GATEWAY}/assessing.py",
+                "    return outside or context.unheld",
+                "    return outside",
+            ),
+        ),
+        _HOSTILE,
+        "a step goes out under a condition that nobody has measured",
+    ),
+    Mutant(
         "steps-before",
         "what the plan puts before a step was applied, by the calls' own histories",
         (

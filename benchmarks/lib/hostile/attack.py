@@ -21,7 +21,7 @@ from benchmarks.lib.hostile.stage import Late, Stage
 
 __all__ = ["Attack", "Control"]
 
-_FIRST = {Kind.NOT_BEGUN: 0, Kind.MISGRANTED: 0, Kind.FEW_CALLS: 3}
+_FIRST = {Kind.NOT_BEGUN: 0, Kind.MISGRANTED: 0, Kind.UNMEASURED: 0, Kind.FEW_CALLS: 3}
 """Honest steps ahead of the attack, where it is not two."""
 
 

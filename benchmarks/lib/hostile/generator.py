@@ -22,6 +22,7 @@ UNDER_ATTACK: dict[Kind, frozenset[str]] = {
     # The first call beyond the envelope makes policy revoke the grant.
     Kind.FEW_CALLS: frozenset({"outside_envelope", "revoked"}),
     Kind.FEW_TARGETS: frozenset({"outside_envelope", "revoked"}),
+    Kind.UNMEASURED: frozenset({"not_measured"}),
     Kind.NOT_BEGUN: frozenset({"not_requested"}),
     Kind.MISGRANTED: frozenset({"grant_mismatch"}),
     Kind.ENDED: frozenset({"run_ended"}),

@@ -29,6 +29,8 @@ class Kind(StrEnum):
     FEW_CALLS = "few_calls"
     """Its approver allowed fewer calls than the plan takes."""
     FEW_TARGETS = "few_targets"
+    UNMEASURED = "unmeasured"
+    """Granted while a condition holds, which nobody has measured."""
     NOT_BEGUN = "not_begun"
     """Granted, but the run never said that it started."""
     MISGRANTED = "misgranted"

@@ -48,9 +48,10 @@ _TAKEN_BACK = {
     Kind.HALTED: "run.halt",
     Kind.CANCELLED: "task.cancel",
 }
-_LIMITED: dict[Kind, dict[str, int]] = {
+_LIMITED: dict[Kind, dict[str, object]] = {
     Kind.FEW_CALLS: {"max_calls": 3},
     Kind.FEW_TARGETS: {"max_targets": 1},
+    Kind.UNMEASURED: {"condition": "error_rate < 1%"},
 }
 
 
@@ -102,7 +103,7 @@ class Stage:
     async def approve(self, task: UUID, kind: Kind = Kind.LIVE) -> None:
         """Have it approved, as narrowly as the kind of its scene wants."""
         required: TaskApprovalRequired = self.ear.required[task]
-        limits: dict[str, object] = dict(_LIMITED.get(kind, {}))
+        limits = dict(_LIMITED.get(kind, {}))
         if kind is Kind.EXPIRED:
             limits["expires_at"] = (datetime.now(UTC) + SHORT_LIVED).isoformat()
         vote: dict[str, object] = {
@@ -114,7 +115,7 @@ class Stage:
         if limits:
             vote["limits"] = limits
         await self._approver.command(
-            "approval.decide", f"approve-{task}", json.dumps(vote).encode()
+            "approval.decide", f"approve-{task}", json.dumps(vote).encode(), version=3
         )
         await self._until(lambda: task in self.ear.granted, f"task {task} was not granted")
 
