@@ -15,12 +15,12 @@ from smartops.contracts.events import (
     TaskApprovalGranted,
     TaskGrantRevoked,
     TaskPlanReturned,
+    TaskStepWithheld,
     WithheldStep,
 )
 from smartops.contracts.ids import TaskId, actor_id, principal, run_id
 from smartops.contracts.plan import Plan, seal
 from smartops.contracts.wire import EventData
-from smartops.runner.state import Run
 from support.plans import TASK, TENANT
 
 __all__ = ["GRANTED_AT", "grant_for", "granted_again", "sent_back"]
@@ -51,14 +51,20 @@ def grant_for(plan: Plan, **fields: Any) -> TaskApprovalGranted:
 
 
 def sent_back(
-    plan: Plan, grant: TaskApprovalGranted, run: Run, *, asked: bool = True
+    plan: Plan,
+    grant: TaskApprovalGranted,
+    withheld: Sequence[TaskStepWithheld],
+    *,
+    applied: int = 0,
+    asked: bool = True,
 ) -> Sequence[EventData]:
     """What the gate says of a run that policy has stopped.
 
     Args:
         plan: which it carries out.
         grant: under which.
-        run: at rest.
+        withheld: what policy denied.
+        applied: how many steps were carried out.
         asked: people may let it go on; else the grant is taken back.
     """
     reasons = (DenialReason(rule="frozen", message="nothing is changed today"),)
@@ -70,9 +76,9 @@ def sent_back(
         run=grant.run,
         withheld=tuple(
             WithheldStep(call=one.call, step=one.step, tool="t", target="t", reasons=reasons)
-            for one in run.withheld
+            for one in withheld
         ),
-        applied=len(run.applied),
+        applied=applied,
         steps=len(plan.steps),
         bundle=digest(b"another bundle"),
         problems=() if asked else problems,

@@ -182,7 +182,9 @@ class Line:
 
     def returned(self, *, asked: bool = True) -> Outcome[Run]:
         """The gate has heard of what policy denied; it asks people, or takes the grant back."""
-        events = sent_back(self.plan, self.grant, self.run, asked=asked)
+        events = sent_back(
+            self.plan, self.grant, self.run.withheld, applied=len(self.run.applied), asked=asked
+        )
         for event in events:
             self.gate = evolve_gate(self.gate, event)
         gate = self.gate

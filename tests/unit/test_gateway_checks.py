@@ -42,7 +42,6 @@ from smartops.contracts.plan import Plan
 from smartops.contracts.streams import stream
 from smartops.contracts.tools import ToolDescriptor
 from smartops.contracts.wire import Category, EventData, Purpose
-from smartops.runner.state import Run
 from smartops.tool_gateway.attempts import LOOKED_AT, earlier_attempt, first_sent
 from smartops.tool_gateway.checks import (
     Denial,
@@ -109,7 +108,7 @@ def sent_back_now() -> TaskPlanReturned:
     """Policy denied a step of the run."""
     grant = grant_for(PLAN)
     noted = TaskStepWithheld(task=TASK, run=grant.run, call=TASK, step="x", grant=1)
-    [returned] = sent_back(PLAN, grant, Run(withheld=(noted,)))
+    [returned] = sent_back(PLAN, grant, (noted,))
     assert isinstance(returned, TaskPlanReturned)
     return returned
 

@@ -19,7 +19,6 @@ from smartops.policy_engine import (
     decision_of,
     default_bundle_path,
 )
-from smartops.runner.state import Run
 from support.approvals import NOW, TERMS, required, validated
 from support.grants import grant_for, sent_back
 from support.plans import TASK, plan
@@ -109,7 +108,7 @@ async def test_a_step_that_was_withheld_is_asked_about_as_it_would_go_out_with_a
     assert not engine.decide("tool_call", question).allow
     granted = grant_for(PLAN)
     noted = TaskStepWithheld(task=TASK, run=granted.run, call=TASK, step="x", grant=1)
-    [returned] = sent_back(PLAN, granted, Run(withheld=(noted,)))
+    [returned] = sent_back(PLAN, granted, (noted,))
     assert isinstance(returned, TaskPlanReturned)
     [step] = returned.withheld
     step = step.model_copy(update={"input": digest(question)})

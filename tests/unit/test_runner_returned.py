@@ -145,7 +145,7 @@ def test_a_grant_of_another_run_or_plan_lets_nothing_go_on() -> None:
 def test_what_the_gateway_knows_of_the_gate_follows_a_return() -> None:
     line = withheld()
     assert not line.gate.stopped
-    for event in sent_back(line.plan, line.grant, line.run):
+    for event in sent_back(line.plan, line.grant, line.run.withheld, applied=len(line.run.applied)):
         line.gate = evolve_gate(line.gate, event)
     assert line.gate.stopped, "something might go out while people are asked"
     line.gate = evolve_gate(line.gate, granted_again(line.grant))
