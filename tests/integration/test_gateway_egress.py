@@ -255,6 +255,21 @@ async def test_a_refused_connection_was_not_applied() -> None:
     assert (answer.code, answer.retryable) == ("unreachable", True)
 
 
+async def test_who_waits_in_vain_for_a_connection_has_sent_nothing() -> None:
+    async def hold(_: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(60)
+
+    async with listening(hold) as fleet, api(fleet) as client:
+        others = [asyncio.create_task(client.ask(outbound(), "GET", "/")) for _ in range(200)]
+        await asyncio.sleep(0)  # each has asked for its connection
+        answer = await client.ask(outbound(timeout=timedelta(seconds=1)), "POST", "/", body={})
+        for other in others:
+            other.cancel()
+        await asyncio.wait(others)
+    assert isinstance(answer, NotApplied)
+    assert (answer.code, answer.retryable) == ("no_connection_free", True)
+
+
 async def test_a_lost_answer_is_unknown() -> None:
     async def hang_up(_: asyncio.StreamWriter) -> None: ...
 

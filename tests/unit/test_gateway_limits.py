@@ -163,7 +163,15 @@ def test_a_call_that_was_let_through_and_never_went_out_leaves_room_for_the_next
 
 
 @pytest.mark.parametrize(
-    "code", ["too_late", "fenced", "egress_refused", "missing_pii", "secret_not_bound"]
+    "code",
+    [
+        "too_late",
+        "fenced",
+        "egress_refused",
+        "no_connection_free",
+        "missing_pii",
+        "secret_not_bound",
+    ],
 )
 def test_what_was_never_asked_tells_neither_that_a_system_lives_nor_that_it_is_silent(
     code: str,

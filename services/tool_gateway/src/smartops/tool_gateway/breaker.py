@@ -25,6 +25,7 @@ _NOT_ASKED = frozenset(
         "too_late",
         "fenced",
         "egress_refused",
+        "no_connection_free",
         "not_carried_out_here",
         MissingPersonal.code,
         NotBound.code,

@@ -103,7 +103,10 @@ class JsonApi:
             return error.why
         except EgressRefused as error:
             return NotApplied("egress_refused", _plain(error), retryable=False)
-        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
+        except httpx2.PoolTimeout:
+            why = "this process has as many connections open as it may"
+            return NotApplied("no_connection_free", why, retryable=True)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             return NotApplied("unreachable", _plain(error), retryable=True)
         except (httpx2.HTTPError, TimeoutError) as error:
             return Unknown(f"no answer: {_plain(error)}")
@@ -185,7 +188,9 @@ def _excerpt(text: str) -> str:
 
 def _timeout(limit: timedelta) -> httpx2.Timeout:
     seconds = limit.total_seconds()
-    return httpx2.Timeout(seconds, connect=min(seconds, _LONGEST_CONNECT_S))
+    connect = min(seconds, _LONGEST_CONNECT_S)
+    # Whoever waits for a connection has sent nothing: that must come out ahead of the end of it all.
+    return httpx2.Timeout(seconds, connect=connect, pool=seconds / 2)
 
 
 def _plain(error: Exception) -> str:
