@@ -189,7 +189,7 @@ def _excerpt(text: str) -> str:
 def _timeout(limit: timedelta) -> httpx2.Timeout:
     seconds = limit.total_seconds()
     connect = min(seconds, _LONGEST_CONNECT_S)
-    # Whoever waits for a connection has sent nothing: that must come out ahead of the end of it all.
+    # Whoever waits for a connection has sent nothing: that comes out ahead of the end of it all.
     return httpx2.Timeout(seconds, connect=connect, pool=seconds / 2)
 
 
