@@ -65,10 +65,10 @@ class Strangers:
             fields = scene.asking(self._random.choice(scene.plan.steps))
             fields["task"] = self._random.choice((task, scene.task))
             fields["run"] = self._random.choice((None, scene.grant.run))
-            self._asked += 1
-            fields["attempt"] = self._asked  # So that no two of them are the same call.
             if self._random.random() < 0.3 and scene.reversible():
                 fields |= scene.taking_back(self._random.choice(scene.reversible()))
+            self._asked += 1
+            fields["attempt"] = self._asked  # So that no two of them are the same call.
             request = self._request(name, fields)
             case = Case(("a step asked for by the planner",), codes, request, name)
             [event] = await self._planner.say(name, version, task, [request])
